@@ -1,0 +1,80 @@
+// What the agent wants the XDP dataplane to do, and what the dataplane reports. Contract between agent/plan and
+// dataplane/: plain values. Addresses and prefixes are canonical text; MACs lower case with colons.
+
+export interface DataplaneDesired {
+  readonly vtep: { readonly ip: string; readonly mac: string };
+  /** Kernel interface names that the XDP program is attached to. */
+  readonly uplinks: readonly string[];
+  readonly policy: DataplanePolicy;
+  /** Per VPC, from the BGP RIB. */
+  readonly routes: readonly DataplaneRoute[];
+  /** How to reach each remote VTEP through the underlay. A VTEP that is missing here is unreachable. */
+  readonly tunnels: readonly DataplaneTunnel[];
+  /** Outer source addresses that are accepted: VTEPs the fabric announces. */
+  readonly sourceVteps: readonly string[];
+}
+
+export interface DataplanePolicy {
+  readonly vpcs: readonly { readonly name: string; readonly vni: number }[];
+  readonly peerings: readonly DataplanePeering[];
+}
+
+/** A peering this gateway carries traffic for. */
+export interface DataplanePeering {
+  readonly id: string;
+  readonly sides: readonly [DataplaneSide, DataplaneSide];
+}
+
+export interface DataplaneSide {
+  readonly vpc: string;
+  /** This side is also the destination of what matches no other prefix exposed to the other side's VPC. */
+  readonly default: boolean;
+  readonly prefixes: readonly string[];
+}
+
+export interface DataplaneRoute {
+  /** VNI of the destination VPC: the table the route is in. */
+  readonly vni: number;
+  readonly prefix: string;
+  /** One or more equal paths, chosen by flow hash. */
+  readonly paths: readonly { readonly vtep: string; readonly vni: number; readonly routerMac: string }[];
+}
+
+export interface DataplaneTunnel {
+  readonly vtep: string;
+  /** Largest outer IP packet in bytes on this way. */
+  readonly mtu: number;
+  /** One or more equal paths, chosen by flow hash. */
+  readonly paths: readonly { readonly uplink: string; readonly sourceMac: string; readonly nextHopMac: string }[];
+}
+
+export interface PacketCount {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Counters of one direction of a peering. in = out + sum(drops). */
+export interface DirectionCounters {
+  readonly peering: string;
+  readonly from: string;
+  readonly to: string;
+  readonly in: PacketCount;
+  readonly out: PacketCount;
+  /** Reasons with a count above zero. */
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+export interface DataplaneCounters {
+  readonly directions: readonly DirectionCounters[];
+  /** VXLAN to our VTEP that was dropped before a peering was known, by reason. */
+  readonly unattributedDrops: Readonly<Record<string, number>>;
+  /** Packets that were not ours and went on to the kernel. */
+  readonly passed: number;
+}
+
+export interface UplinkStatus {
+  readonly name: string;
+  /** detached: the program does not run there, `reason` says why. */
+  readonly mode: "native" | "generic" | "detached";
+  readonly reason?: string;
+}
