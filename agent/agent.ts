@@ -1,0 +1,163 @@
+// The agent process of one gateway: watches the manifests, keeps the plan, wires the actuators to the reconcile loop and
+// answers on its socket. Stopping it leaves routes and forwarding as they are, unless told to withdraw.
+
+import { mkdir } from "node:fs/promises";
+import { BgpSpeaker } from "../bgp/speaker.ts";
+import { Dataplane } from "../dataplane/dataplane.ts";
+import {
+  type Diagnostic,
+  formatDiagnostic,
+  loadFabric,
+  readSources,
+  type Source,
+  watchDirectory,
+} from "../fabric-api/index.ts";
+import type { AgentCounters, AgentStatus, Condition } from "./api/messages.ts";
+import { AgentServer } from "./api/server.ts";
+import { UnknownGatewayError } from "./errors.ts";
+import type { Log } from "./log.ts";
+import { NodeNetwork } from "./node/node.ts";
+import { gatewayPaths } from "./paths.ts";
+import type { SignalOptions } from "./plan/announcements.ts";
+import { plan } from "./plan/plan.ts";
+import { Reconciler } from "./reconcile.ts";
+import { buildStatus } from "./status.ts";
+
+/** What becomes of routes and forwarding when the agent is told to stop. */
+export type OnStop = "hand-over" | "withdraw";
+
+export interface AgentOptions {
+  readonly gateway: string;
+  readonly manifests: string;
+  readonly version: string;
+  readonly signals: SignalOptions;
+  readonly log: Log;
+}
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #bgp: BgpSpeaker;
+  readonly #node = new NodeNetwork();
+  readonly #reconciler: Reconciler;
+  readonly #server: AgentServer;
+  readonly #watch = new AbortController();
+  readonly #startedAtMs = Date.now();
+  #manifests: AgentStatus["manifests"];
+  #conditions: readonly Condition[] = [];
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    const { gateway, log } = options;
+    const paths = gatewayPaths(gateway);
+    this.#manifests = {
+      directory: options.manifests,
+      generation: 0,
+      valid: false,
+      errors: ["not read yet"],
+      warnings: [],
+    };
+    this.#bgp = new BgpSpeaker({ socketPath: paths.gobgpSocket, log: log.child({ component: "bgp" }) });
+    this.#reconciler = new Reconciler({
+      bgp: this.#bgp,
+      node: this.#node,
+      openDataplane: () => Dataplane.open({ pinDir: paths.pinDirectory, log: log.child({ component: "dataplane" }) }),
+      log,
+    });
+    this.#server = new AgentServer(paths.agentSocket, {
+      status: () => this.#status(),
+      counters: () => this.#counters(),
+    });
+  }
+
+  /** Starts everything; returns when the socket answers and the manifests have been read once. */
+  async start(): Promise<void> {
+    const { gateway, manifests, log } = this.#options;
+    await mkdir(gatewayPaths(gateway).runDirectory, { recursive: true, mode: 0o700 });
+    await this.#server.start();
+    this.#bgp.on("change", () => this.#reconciler.trigger());
+    this.#node.on("change", () => this.#reconciler.trigger());
+    this.#node.start();
+    this.#bgp.start();
+    this.#take(await readSources([manifests]));
+    watchDirectory(manifests, (sources) => this.#take(sources), this.#watch.signal);
+    log.info({ manifests }, "agent started");
+  }
+
+  /** Stops the agent. `withdraw` takes the routes back first and then the dataplane; `hand-over` leaves both. */
+  async stop(how: OnStop): Promise<void> {
+    const { log } = this.#options;
+    log.info({ how }, "agent stopping");
+    this.#watch.abort();
+    this.#node.stop();
+    await this.#reconciler.stop();
+    if (how === "withdraw") {
+      await this.#bgp.withdrawAll();
+      this.#reconciler.dataplane?.remove();
+      await this.#node.uninstallRoutes();
+    } else this.#reconciler.dataplane?.close();
+    await this.#bgp.stop();
+    this.#server.stop();
+    log.info({ how }, "agent stopped");
+  }
+
+  /** Takes manifests over if they are valid and know this gateway; otherwise the last good plan stays in force. */
+  #take(sources: Source[]): void {
+    const { gateway, log, signals } = this.#options;
+    const { fabric, errors, warnings } = loadFabric(sources);
+    const warned = warnings.map((warning) => oneLine(warning, sources));
+    if (!fabric) {
+      const told = errors.map((error) => oneLine(error, sources));
+      this.#reject(told, warned);
+      return;
+    }
+    try {
+      const next = plan(fabric, gateway, signals);
+      const generation = this.#manifests.generation + 1;
+      this.#manifests = { ...this.#manifests, generation, valid: true, errors: [], warnings: warned };
+      log.info(
+        { generation, peerings: next.served.length, routes: next.bgp.announcements.length },
+        "manifests taken over",
+      );
+      this.#reconciler.setPlan(next, generation);
+    } catch (error) {
+      if (!(error instanceof UnknownGatewayError)) throw error;
+      this.#reject([error.message], warned);
+    }
+  }
+
+  #reject(errors: string[], warnings: string[]): void {
+    this.#manifests = { ...this.#manifests, valid: false, errors, warnings };
+    this.#options.log.error(
+      { errors: errors.slice(0, 10), count: errors.length },
+      "manifests rejected; the last good plan stays",
+    );
+  }
+
+  #status(): AgentStatus {
+    const { gateway, version } = this.#options;
+    const status = buildStatus(
+      {
+        gateway,
+        version,
+        pid: process.pid,
+        startedAtMs: this.#startedAtMs,
+        manifests: this.#manifests,
+        bgp: this.#bgp.snapshot(),
+        ...this.#reconciler.knowledge,
+      },
+      this.#conditions,
+      Date.now(),
+    );
+    this.#conditions = status.conditions;
+    return status;
+  }
+
+  #counters(): AgentCounters {
+    const counters = this.#reconciler.dataplane?.counters() ?? { directions: [], unattributedDrops: {}, passed: 0 };
+    return { gateway: this.#options.gateway, ...counters };
+  }
+}
+
+function oneLine(diagnostic: Diagnostic, sources: readonly Source[]): string {
+  return formatDiagnostic(diagnostic, sources).split("\n", 1)[0] ?? diagnostic.message;
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+// The command line `fabgate …`: one file a command. Exit status: 0 success, 1 the thing asked about is wrong, 2 usage,
+// 3 a component cannot be reached. Results go to standard output, errors to standard error in one line that says what to do.
+
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { agentCommand } from "./agent.ts";
+import { countersCommand } from "./counters.ts";
+import { exitCodeOf, messageOf } from "./failure.ts";
+import { planCommand } from "./plan.ts";
+import { statusCommand } from "./status.ts";
+import { validateCommand } from "./validate.ts";
+import { version } from "./version.ts";
+
+const EXIT_USAGE = 2;
+
+const words = hideBin(process.argv);
+const parser = yargs(words)
+  .scriptName("fabgate")
+  .usage("$0 <command>\n\nA gateway for EVPN/VXLAN data-centre fabrics.")
+  .command(validateCommand)
+  .command(planCommand)
+  .command(agentCommand)
+  .command(statusCommand)
+  .command(countersCommand)
+  .demandCommand(1, "name a command")
+  .strict()
+  .version(version)
+  .wrap(Math.min(120, process.stdout.columns ?? 120))
+  .fail((message, error) => {
+    if (error) throw error;
+    process.stderr.write(`fabgate: ${message}; "fabgate --help" lists the commands and their options\n`);
+    process.exit(EXIT_USAGE);
+  });
+// A gateway node has no lab: it is loaded where it is asked for, or to be listed.
+if (words[0] === undefined || words[0] === "lab" || words[0].startsWith("-")) {
+  parser.command((await import("../../scenarios/cli.ts")).labCommand);
+}
+
+try {
+  await parser.parseAsync();
+} catch (error) {
+  process.stderr.write(`fabgate: ${messageOf(error)}\n`);
+  process.exitCode = exitCodeOf(error);
+}

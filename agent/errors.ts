@@ -1,0 +1,52 @@
+// Errors of the agent and the CLI that a user can meet. The code is stable; the message says what to do.
+
+export class FabgateError extends Error {
+  readonly code: string;
+  /** Exit status of a command that ends with this error: 1 the thing asked about is wrong, 2 usage, 3 unreachable. */
+  readonly exitCode: 1 | 2 | 3;
+
+  constructor(code: string, exitCode: 1 | 2 | 3, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+/** No gateway of this name in the manifests. */
+export class UnknownGatewayError extends FabgateError {
+  constructor(name: string, known: readonly string[]) {
+    const hint = known.length > 0 ? `it has: ${known.join(", ")}` : "it has no gateway at all";
+    super("UNKNOWN_GATEWAY", 1, `the fabric has no gateway "${name}"; ${hint}`);
+  }
+}
+
+/** The manifests have errors; each was printed before. */
+export class InvalidManifestsError extends FabgateError {
+  constructor(count: number) {
+    super("INVALID_MANIFESTS", 1, `${count} error${count === 1 ? "" : "s"} in the manifests; nothing was applied`);
+  }
+}
+
+/** A system command that configures the node failed. */
+export class NodeCommandError extends FabgateError {
+  constructor(command: string, output: string, cause?: unknown) {
+    super("NODE_COMMAND_FAILED", 1, `${command}: ${output.trim() || "failed"}`, { cause });
+  }
+}
+
+/** Nothing answers at the agent's socket. */
+export class AgentUnreachableError extends FabgateError {
+  constructor(socketPath: string, detail: string) {
+    super("AGENT_UNREACHABLE", 3, `no agent answers at ${socketPath} (${detail}); is "fabgate agent" running here?`);
+  }
+}
+
+/** --gateway is missing and cannot be guessed. */
+export class GatewayNotChosenError extends FabgateError {
+  constructor(local: readonly string[]) {
+    const found =
+      local.length > 0 ? `found here: ${local.join(", ")}` : "no agent has a socket under the run directory";
+    super("GATEWAY_NOT_CHOSEN", 2, `name the gateway with --gateway; ${found}`);
+  }
+}

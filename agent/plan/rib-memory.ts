@@ -1,0 +1,63 @@
+// What the gateway believes of the fabric's routes while gobgpd is away. A crash of gobgpd says nothing about where the
+// leaves are, so the last view stays until the sessions that fed it are back and have had time to speak. A session that
+// goes down while gobgpd lives is news, and counts at once. Pure: time comes in.
+
+import type { BgpSnapshot, OverlayPath, UnderlayRoute } from "../../bgp/desired.ts";
+
+/** After its sessions are back, a restarted gobgpd gets this long to hear the routes again. */
+export const RELEARN_MS = 1000;
+/** Sessions that have not come back this long after gobgpd did are taken as down. */
+export const SESSIONS_BACK_MS = 15_000;
+
+export interface RibView {
+  readonly overlay: readonly OverlayPath[];
+  readonly underlay: readonly UnderlayRoute[];
+  readonly vteps: readonly string[];
+}
+
+export interface RibMemory {
+  /** Undefined until gobgpd's tables have been read for the first time. */
+  readonly view?: RibView;
+  /** Sessions that were up while the view was current. */
+  readonly sessions: readonly string[];
+  /** While the view is kept from before: when gobgpd was back, and when its sessions were. */
+  readonly recovering?: { readonly connectedAtMs?: number; readonly sessionsAtMs?: number };
+}
+
+export interface Remembered {
+  readonly memory: RibMemory;
+  /** Ask again after this time even if nothing happens. */
+  readonly recheckInMs?: number;
+}
+
+export const NOTHING_LEARNED: RibMemory = { sessions: [] };
+
+/** Takes a snapshot in. */
+export function remember(memory: RibMemory, snapshot: BgpSnapshot, nowMs: number): Remembered {
+  const current = snapshot.connected && snapshot.synced;
+  if (!current) {
+    return memory.view ? { memory: { view: memory.view, sessions: memory.sessions, recovering: {} } } : { memory };
+  }
+  if (!memory.view || !memory.recovering) return { memory: accept(snapshot) };
+
+  const up = new Set(establishedPeers(snapshot));
+  const allBack = memory.sessions.every((session) => up.has(session));
+  const connectedAtMs = memory.recovering.connectedAtMs ?? nowMs;
+  const sessionsAtMs = allBack ? (memory.recovering.sessionsAtMs ?? nowMs) : undefined;
+  const doneAtMs = Math.min(
+    connectedAtMs + SESSIONS_BACK_MS,
+    sessionsAtMs === undefined ? Number.POSITIVE_INFINITY : sessionsAtMs + RELEARN_MS,
+  );
+  if (nowMs >= doneAtMs) return { memory: accept(snapshot) };
+  const recovering = sessionsAtMs === undefined ? { connectedAtMs } : { connectedAtMs, sessionsAtMs };
+  return { memory: { ...memory, recovering }, recheckInMs: doneAtMs - nowMs };
+}
+
+function accept(snapshot: BgpSnapshot): RibMemory {
+  const { overlay, underlay, vteps } = snapshot;
+  return { view: { overlay, underlay, vteps }, sessions: establishedPeers(snapshot) };
+}
+
+function establishedPeers(snapshot: BgpSnapshot): string[] {
+  return snapshot.peers.filter((peer) => peer.state === "established").map((peer) => peer.address);
+}

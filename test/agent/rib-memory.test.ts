@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { NOTHING_LEARNED, RELEARN_MS, remember, SESSIONS_BACK_MS } from "../../agent/plan/rib-memory.ts";
+import type { BgpSnapshot, PeerState } from "../../bgp/desired.ts";
+
+const peer = (state: string, address = "172.16.1.0"): PeerState => ({
+  address,
+  asn: 65100,
+  state,
+  sinceMs: 0,
+  adminDown: false,
+});
+
+const snapshot = (changes: Partial<BgpSnapshot>): BgpSnapshot => ({
+  revision: 1,
+  connected: true,
+  synced: true,
+  peers: [peer("established")],
+  overlay: [],
+  underlay: [],
+  vteps: ["10.255.1.1"],
+  announced: { underlay: [], overlay: [] },
+  unusable: {},
+  ...changes,
+});
+
+const lost = snapshot({ connected: false, synced: false, peers: [], vteps: [] });
+
+describe("the memory of the RIB", () => {
+  it("knows nothing before gobgpd's tables were read", () => {
+    const { memory } = remember(NOTHING_LEARNED, snapshot({ synced: false }), 0);
+    assert.equal(memory.view, undefined);
+  });
+
+  it("follows what gobgpd says while it lives, also that nothing is left", () => {
+    const first = remember(NOTHING_LEARNED, snapshot({}), 0);
+    const second = remember(first.memory, snapshot({ peers: [peer("idle")], vteps: [] }), 1);
+    assert.deepEqual(second.memory.view?.vteps, []);
+    assert.equal(second.memory.recovering, undefined);
+  });
+
+  it("keeps the last view while gobgpd is away, however long", () => {
+    const before = remember(NOTHING_LEARNED, snapshot({}), 0);
+    const after = remember(before.memory, lost, 1_000_000);
+    assert.deepEqual(after.memory.view?.vteps, ["10.255.1.1"]);
+    assert.notEqual(after.memory.recovering, undefined);
+  });
+
+  it("waits until the sessions are back and have spoken", () => {
+    let state = remember(NOTHING_LEARNED, snapshot({}), 0);
+    state = remember(state.memory, lost, 10);
+    state = remember(state.memory, snapshot({ peers: [peer("active")], vteps: [] }), 100);
+    assert.deepEqual(state.memory.view?.vteps, ["10.255.1.1"]);
+    assert.equal(state.recheckInMs, SESSIONS_BACK_MS);
+    state = remember(state.memory, snapshot({ vteps: [] }), 500);
+    assert.equal(state.recheckInMs, RELEARN_MS);
+    state = remember(state.memory, snapshot({ vteps: ["10.255.1.2"] }), 500 + RELEARN_MS);
+    assert.deepEqual(state.memory.view?.vteps, ["10.255.1.2"]);
+    assert.equal(state.memory.recovering, undefined);
+  });
+
+  it("gives up on sessions that do not come back", () => {
+    let state = remember(NOTHING_LEARNED, snapshot({}), 0);
+    state = remember(state.memory, lost, 10);
+    const silent = snapshot({ peers: [peer("active")], vteps: [] });
+    state = remember(state.memory, silent, 100);
+    state = remember(state.memory, silent, 100 + SESSIONS_BACK_MS);
+    assert.deepEqual(state.memory.view?.vteps, []);
+  });
+});
