@@ -60,7 +60,8 @@ export class Agent {
     this.#reconciler = new Reconciler({
       bgp: this.#bgp,
       node: this.#node,
-      openDataplane: () => Dataplane.open({ pinDir: paths.pinDirectory, log: log.child({ component: "dataplane" }) }),
+      openDataplane: () =>
+        Dataplane.open({ pinDir: paths.pinDirectory, log: log.child({ component: "dataplane" }), mountBpffs: true }),
       log,
     });
     this.#server = new AgentServer(paths.agentSocket, {

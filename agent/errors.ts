@@ -24,7 +24,7 @@ export class UnknownGatewayError extends FabgateError {
 /** The manifests have errors; each was printed before. */
 export class InvalidManifestsError extends FabgateError {
   constructor(count: number) {
-    super("INVALID_MANIFESTS", 1, `${count} error${count === 1 ? "" : "s"} in the manifests; nothing was applied`);
+    super("INVALID_MANIFESTS", 1, `${count} error${count === 1 ? "" : "s"} in the manifests`);
   }
 }
 

@@ -60,10 +60,10 @@ export class Reconciler {
   /** Something may have changed: reconcile soon. */
   trigger(): void {
     this.#dirty = true;
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#plan) return;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#dirty && !this.#stopped) this.trigger();
+      if (this.#dirty) this.trigger();
     });
   }
 
