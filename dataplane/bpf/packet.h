@@ -1,0 +1,53 @@
+// Headers as they lie on the wire, and Internet checksums.
+#pragma once
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are composed from little-endian words");
+
+#define VXLAN_PORT 4789
+#define VXLAN_VNI_VALID 0x08u /* first byte of the header: RFC 7348 5 */
+#define IP_FRAGMENT 0x3fff    /* more fragments, or an offset */
+#define IP_DONT_FRAGMENT 0x4000
+#define OUTER_TTL 64
+#define ECN_MASK 0x03
+#define ECN_ECT_1 0x01
+#define ECN_ECT_0 0x02
+#define ECN_CE 0x03
+
+/* Offsets of an encapsulated frame without outer IP options. Nothing is packed: the machine loads unaligned words as they are, while a packed
+   struct makes the compiler load byte by byte. */
+#define OUTER_IP 14
+#define OUTER_UDP 34
+#define VXLAN 42
+#define INNER_ETHERNET 50
+#define INNER_IP 64
+#define INNER_PAYLOAD 84
+#define ENCAPSULATION (INNER_IP - OUTER_IP) /* outer IP bytes that are not inner IP */
+
+struct vxlan_header {
+  __u32 flags; /* first byte counts, the rest is ignored on receipt */
+  __u32 vni;   /* upper 24 bits, big endian */
+};
+
+#define VNI_MASK bpf_htonl(0xffffff00u)
+/* The byte of a VNI word that is reserved on the wire. */
+#define VNI_LOW_BYTE(value) ((__u32)(value) << 24)
+
+static __always_inline __u32 fold_checksum(__u64 sum) {
+  sum = (sum >> 32) + (__u32)sum;
+  sum = (sum >> 16) + (sum & 0xffff);
+  sum = (sum >> 16) + (sum & 0xffff);
+  sum = (sum >> 16) + (sum & 0xffff);
+  return sum;
+}
+
+/* Sum of the 20 bytes of an IPv4 header without options. */
+static __always_inline __u64 sum_header(const void *header) {
+  const __u32 *word = header;
+  return (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
+}
