@@ -19,6 +19,8 @@ export interface BgpHeld {
 export interface HeldPeer extends BgpPeer {
   /** Timers, families and graceful restart are those that we configure. */
   readonly standard: boolean;
+  /** Of an established session also where none was configured: the one that the kernel chose. */
+  readonly localAddress?: string;
 }
 
 export type BgpAction =
@@ -112,7 +114,7 @@ function peerActions(present: readonly HeldPeer[], wanted: readonly BgpPeer[]): 
   const before = new Map(present.map((peer) => [peer.address, peer]));
   for (const peer of wanted) {
     const old = before.get(peer.address);
-    if (old?.standard && old.asn === peer.asn && old.localAddress === peer.localAddress) continue;
+    if (old?.standard && old.asn === peer.asn && (peer.localAddress ?? old.localAddress) === old.localAddress) continue;
     if (old) actions.push({ kind: "delete-peer", peer: old });
     actions.push({ kind: "add-peer", peer });
   }

@@ -148,7 +148,7 @@ export class BgpSpeaker extends EventEmitter<{ change: [BgpSnapshot] }> {
   async #session(client: GobgpClient, asn: number): Promise<void> {
     let closed: string | undefined;
     this.#view.begin(asn);
-    client.watch({
+    await client.watch({
       peer: (event) => this.#observe(() => this.#view.peer(event, Date.now())),
       routes: (routes) => this.#observe(() => this.#view.routes(routes)),
       synced: () => this.#observe(() => this.#view.synced()),

@@ -168,10 +168,12 @@ export class GobgpClient {
   }
 
   /** Reports peers and learned routes, first those that are there, then every change. One watch per client. */
-  watch(handler: WatchHandler): void {
+  async watch(handler: WatchHandler): Promise<void> {
+    const peers = await this.#list<{ peer: PeerMessage | null }>("ListPeer", {});
+    const tables = peers.reduce((sum, { peer }) => sum + (peer?.afi_safis.length ?? 0), 0);
     const request = { peer: {}, table: { filters: [{ type: FILTER_ADJIN, init: true }] } };
     const stream = this.#client.makeServerStreamRequest(...this.#method<WatchEventMessage>("WatchEvent"), request);
-    const progress = new InitialDump(handler);
+    const progress = new InitialDump(handler, tables);
     let closed = false;
     const end = (reason: string): void => {
       if (closed) return;
@@ -183,7 +185,6 @@ export class GobgpClient {
       else if (peer?.peer) {
         const event = peerEvent(peer.peer);
         if (!event) return;
-        progress.peer(event);
         handler.peer(event);
       } else if (table) {
         const routes = table.paths.flatMap((path) => decodeLearned(path) ?? []);
@@ -247,20 +248,17 @@ export class GobgpClient {
 
 /**
  * Tells when the dump at the start of a watch is complete. gobgpd first reports each peer, then the end of the peers, then for
- * each established one a table per family, closed by an event without paths.
+ * every peer, established or not, a table per family, closed by an event without paths.
  */
 class InitialDump {
-  #tablesLeft = 0;
+  #tablesLeft: number;
   #peersDone = false;
   #done = false;
   readonly #handler: WatchHandler;
 
-  constructor(handler: WatchHandler) {
+  constructor(handler: WatchHandler, tables: number) {
     this.#handler = handler;
-  }
-
-  peer(event: PeerEvent): void {
-    if (!this.#peersDone && event.state === "established") this.#tablesLeft += FAMILIES.length;
+    this.#tablesLeft = tables;
   }
 
   peersDone(): void {

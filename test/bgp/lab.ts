@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,9 +83,12 @@ export class BgpLab {
     await run("mkdir", [directory]);
     await writeFile(join(directory, "bgpd.conf"), configuration);
     await writeFile(join(directory, "zebra.conf"), "");
+    // FRR's daemons run as the user frr and make their sockets here.
+    await chmod(await this.directory(), 0o755);
+    await run("chown", ["-R", "frr:frr", directory]);
     const args = (daemon: string): string[] => [
       `/usr/lib/frr/${daemon}`,
-      ...["-S", "-f", `${directory}/${daemon}.conf`, "-i", `${directory}/${daemon}.pid`],
+      ...["-f", `${directory}/${daemon}.conf`, "-i", `${directory}/${daemon}.pid`],
       ...["-z", `${directory}/zserv.api`, "--vty_socket", directory, "--log", `file:${directory}/${daemon}.log`],
     ];
     const zebra = new Daemon(netns, args("zebra"), `${directory}/zserv.api`);
