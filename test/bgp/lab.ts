@@ -96,7 +96,7 @@ export class BgpLab {
     this.#daemons.push(zebra, bgpd);
     await zebra.start();
     await bgpd.start();
-    return new Frr(directory);
+    return new Frr(directory, bgpd);
   }
 
   async close(): Promise<void> {
@@ -178,9 +178,16 @@ export class Gobgpd extends Daemon {
 
 export class Frr {
   readonly #directory: string;
+  readonly #bgpd: Daemon;
 
-  constructor(directory: string) {
+  constructor(directory: string, bgpd: Daemon) {
     this.#directory = directory;
+    this.#bgpd = bgpd;
+  }
+
+  /** Kills bgpd, as a crash would. */
+  async kill(): Promise<void> {
+    await this.#bgpd.kill("SIGKILL");
   }
 
   /** Output of a show command. */
