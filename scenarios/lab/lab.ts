@@ -1,6 +1,7 @@
 // A running lab: the nodes of a topology as namespaces, the links between them, the programs on them. `Lab.up` makes one,
 // `Lab.open` finds one that is there, and both can take it down again. All state that has to outlive this process is in
 // state.ts; the rest is in the kernel.
+import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { type CommandOptions, type CommandResult, ipBatch, must, run } from "./command.ts";
 import { LabError } from "./errors.ts";
@@ -70,17 +71,17 @@ export class Lab {
       topologyFile: options.topologyFile,
       ...(owner === undefined ? {} : { owner }),
       nodes: Object.fromEntries(
-        topology.nodes.map((node) => [node.name, { netns: `fg-${name}-${node.name}`, programs: {} }]),
+        topology.nodes.map(({ name: node, gateway }) => [
+          node,
+          { netns: `fg-${name}-${node}`, programs: {}, ...(gateway === undefined ? {} : { gateway }) },
+        ]),
       ),
     };
     const lab = new Lab(state, topology);
     lab.#save();
     try {
       await lab.#make(options);
-      if (!options.owned) {
-        delete state.owner;
-        lab.#save();
-      }
+      if (!options.owned) lab.release();
       return lab;
     } catch (error) {
       await lab.down();
@@ -128,6 +129,11 @@ export class Lab {
     return node;
   }
 
+  /** Name of the Gateway object that a node is now; undefined on other nodes. */
+  gatewayOf(node: string): string | undefined {
+    return this.#node(node).gateway;
+  }
+
   isOn(node: string): boolean {
     const processes = this.#node(node).processes;
     return processes !== undefined && isRunning(processes.init);
@@ -139,6 +145,11 @@ export class Lab {
     return id !== undefined && isRunning(id);
   }
 
+  /** Name of the network namespace of a node. */
+  netns(node: string): string {
+    return this.#node(node).netns;
+  }
+
   fault(node: string): Fault | undefined {
     return this.#node(node).fault;
   }
@@ -146,6 +157,16 @@ export class Lab {
   /** Runs a program on a node to its end. */
   async exec(node: string, argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     return execOnNode(this.#init(node), argv, options);
+  }
+
+  /** Runs a program on a node with our own terminal. Returns its exit code. */
+  execInteractive(node: string, argv: readonly string[]): Promise<number> {
+    const [program, args] = this.enter(node, argv);
+    return new Promise((resolve, reject) => {
+      const child = spawn(program, [...args], { stdio: "inherit" });
+      child.once("error", reject);
+      child.once("close", (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+    });
   }
 
   /** Program and arguments that run `argv` on a node, for callers that need the process itself. */
@@ -173,15 +194,15 @@ export class Lab {
         const processes = state.processes;
         delete state.processes;
         state.programs = {};
-        await setLinks(node, this.topology, this.#netns, "down");
+        await setLinks(node, this.topology, this.#netnsOf, "down");
         if (processes !== undefined) await killInit(processes);
         this.#save();
         return;
       }
       case "link-down":
-        return setLinks(node, this.topology, this.#netns, "down");
+        return setLinks(node, this.topology, this.#netnsOf, "down");
       case "blackhole":
-        return blackhole(node, this.topology, this.#netns, "on");
+        return blackhole(node, this.topology, this.#netnsOf, "on");
       case "kill-agent":
         return this.#kill(node, "agent");
       case "kill-gobgpd":
@@ -189,21 +210,30 @@ export class Lab {
     }
   }
 
-  /** Undoes what `fail` did. Returns as soon as the node is working on it, not when routes are back. */
-  async restore(node: string): Promise<void> {
+  /**
+   * Undoes what `fail` did. Returns as soon as the node is working on it, not when routes are back. A gateway that was
+   * off may come back as another Gateway object.
+   */
+  async restore(node: string, gateway?: string): Promise<void> {
     const state = this.#node(node);
     const fault = state.fault;
+    if (gateway !== undefined) {
+      if (fault !== "power-off" || state.gateway === undefined) {
+        throw new LabError("ERR_LAB_USAGE", `${node} is not a gateway that is off: it cannot become ${gateway}`);
+      }
+      state.gateway = gateway;
+    }
     if (fault === undefined) throw new LabError("ERR_LAB_USAGE", `${node} has not failed`);
     delete state.fault;
     if (fault === "power-off") {
-      await flushNode(node, this.topology, this.#netns);
+      await flushNode(node, this.topology, this.#netnsOf);
       await this.#startNode(this.node(node));
-      await setLinks(node, this.topology, this.#netns, "up");
+      await setLinks(node, this.topology, this.#netnsOf, "up");
       await this.#startPrograms(this.node(node));
     } else if (fault === "link-down") {
-      await setLinks(node, this.topology, this.#netns, "up");
+      await setLinks(node, this.topology, this.#netnsOf, "up");
     } else if (fault === "blackhole") {
-      await blackhole(node, this.topology, this.#netns, "off");
+      await blackhole(node, this.topology, this.#netnsOf, "off");
     } else {
       await this.#startPrograms(this.node(node));
     }
@@ -221,6 +251,12 @@ export class Lab {
     await this.#startPrograms(this.node(node));
   }
 
+  /** Leaves the lab to the user: it stays when this process ends. */
+  release(): void {
+    delete this.#state.owner;
+    this.#save();
+  }
+
   async down(): Promise<void> {
     await Promise.all(Object.values(this.#state.nodes).map(removeNode));
     removeLabDirectory(this.name);
@@ -236,13 +272,13 @@ export class Lab {
     await ipBatch(netnsNames.map((name) => `netns add ${name}`));
     step(
       await Promise.all([
-        createLinks(this.topology.links, this.#netns),
+        createLinks(this.topology.links, this.#netnsOf),
         ...this.nodes.map((node) => this.#startNode(node)),
       ]),
     );
     this.#save();
-    await Promise.all(this.nodes.map((node) => setLinks(node.name, this.topology, this.#netns, "up")));
-    step(await Promise.all(this.nodes.map((node) => tuneLinks(node.name, this.topology, this.#netns))));
+    await Promise.all(this.nodes.map((node) => setLinks(node.name, this.topology, this.#netnsOf, "up")));
+    step(await Promise.all(this.nodes.map((node) => tuneLinks(node.name, this.topology, this.#netnsOf))));
     // To their end even if one fails: what is being made now must not appear after the clean-up.
     const results = await Promise.allSettled(this.nodes.map((node) => this.#startPrograms(node)));
     for (const result of results) if (result.status === "rejected") throw result.reason;
@@ -273,11 +309,11 @@ export class Lab {
     const state = this.#node(node.name);
     const fresh = Object.keys(state.programs).length === 0;
     if (fresh) for (const argv of node.exec) await this.#execOrFail(node, argv);
-    if (node.gateway === undefined) return;
+    if (state.gateway === undefined) return;
     for (const program of GATEWAY_PROGRAMS) {
       if (this.isProgramRunning(node.name, program)) continue;
       const log = this.logFile(node.name, program);
-      state.programs[program] = await startGatewayProgram(program, node.gateway, this.#init(node.name), log, node.env);
+      state.programs[program] = await startGatewayProgram(program, state.gateway, this.#init(node.name), log, node.env);
     }
     this.#save();
   }
@@ -315,7 +351,7 @@ export class Lab {
     return init;
   }
 
-  readonly #netns = (node: string): string => this.#node(node).netns;
+  readonly #netnsOf = (node: string): string => this.netns(node);
 
   #save(): void {
     writeState(this.#state);

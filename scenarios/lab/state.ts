@@ -21,6 +21,8 @@ export type Fault = (typeof FAULTS)[number];
 
 export interface NodeState {
   readonly netns: string;
+  /** Name of the Gateway object this node is, if it is a gateway. */
+  gateway?: string;
   /** Absent while the node is off. */
   processes?: NodeProcesses;
   /** What `fail` did to it and `restore` has to undo. */
