@@ -24,7 +24,7 @@ export interface Gateway {
   readonly vtepIp: string;
   /** EVPN router MAC, lower case, colons. */
   readonly vtepMac: string;
-  /** Largest inner IP packet in bytes; by default the smallest uplink MTU − 50. Undefined while no uplink MTU is known. */
+  /** Largest inner IP packet in bytes; by default the smallest uplink MTU − 50. Undefined if an uplink declares none. */
   readonly vtepMtu?: number;
   readonly interfaces: readonly GatewayInterface[];
   readonly neighbors: readonly GatewayNeighbor[];

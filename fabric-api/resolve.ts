@@ -39,7 +39,9 @@ function buildGateway(name: string, spec: SpecOf<"Gateway">): Gateway {
     ...(mtu === undefined ? {} : { mtu }),
   }));
   const mtus = interfaces.flatMap(({ mtu }) => mtu ?? []);
-  const vtepMtu = spec.vtepMTU ?? (mtus.length > 0 ? Math.min(...mtus) - VXLAN_OVERHEAD : undefined);
+  // An uplink of unknown MTU may be the smallest.
+  const known = mtus.length === interfaces.length && mtus.length > 0;
+  const vtepMtu = spec.vtepMTU ?? (known ? Math.min(...mtus) - VXLAN_OVERHEAD : undefined);
   return {
     name,
     asn: spec.asn,

@@ -21,7 +21,14 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? theOneThatBegins(lower, known);
+}
+
+/** "warn" is too far from "warning" to be a slip, but there is nothing else that it can mean. */
+function theOneThatBegins(lower: string, known: Iterable<string>): string | undefined {
+  if (lower.length < 3) return undefined;
+  const [only, ...more] = [...known].filter((candidate) => candidate.toLowerCase().startsWith(lower));
+  return more.length === 0 ? only : undefined;
 }
 
 /** The hint for an unknown word: the nearest known one, or a list of all when there are few. */

@@ -35,7 +35,7 @@ function checkExternals({ externals, domain }: World, report: Report): void {
     if (vni === undefined) {
       const message = "has no VNI yet: peerings with it are not served until it has one";
       const hint = `set spec.vni, or add a VPCInfo named ${EXTERNAL_PREFIX}${name}`;
-      report.add({ code: "FG0404", at: entry.at(["metadata", "name"]), subject: entry, path, message, hint });
+      report.add({ code: "FG0404", at: entry.at(path), subject: entry, path, message, hint });
     } else if (object.spec.vni !== undefined && object.spec.vni !== vni) {
       const message = `VNI ${object.spec.vni} differs from ${vni} of VPCInfo ${holder.name}`;
       const other = { at: holder.at(path), what: "the VPCInfo says so" };

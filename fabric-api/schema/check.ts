@@ -3,7 +3,7 @@
 import type { z } from "zod";
 import type { Code } from "../codes.ts";
 import type { Path } from "../diagnostic.ts";
-import { didYouMean } from "../suggest.ts";
+import { didYouMean, nearest } from "../suggest.ts";
 
 /** What a schema found at a path of the value. */
 export interface SchemaFinding {
@@ -55,7 +55,8 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, root: unknown): Sc
       if (value === undefined) return [wrongType("string", path, value)];
       const known = issue.values.map((one) => (one === "" ? '""' : String(one)));
       const message = `must be ${known.length > 1 ? "one of " : ""}${known.join(", ")}, not ${shown(value)}`;
-      return found("FG0206", message, typeof value === "string" ? didYouMean(value, known) : undefined);
+      const near = typeof value === "string" ? nearest(value, known) : undefined;
+      return found("FG0206", message, near === undefined ? undefined : `did you mean ${near}?`);
     }
     default:
       return found("FG0204", `${issue.message}, not ${shown(value)}`);
