@@ -13,14 +13,16 @@ fi
 echo "build: BPF"
 bash dataplane/bpf/build.sh
 echo "build: TypeScript"
-rm -rf dist
-npx --no-install tsc -p tsconfig.json --noEmit
+# Built aside and put in place whole: a build that fails leaves the last good one.
+rm -rf dist.new
 npx --no-install tsc -p agent/packaging/tsconfig.dist.json
 # What the JavaScript reads at run time lies beside it, as it does in the sources.
-find agent bgp dataplane fabric-api scenarios -type f \( -name '*.proto' -o -name '*.bpf.o' \) -print0 |
+find agent bgp dataplane fabric-api scenarios -type f \( -name '*.proto' -o -name '*.bpf.o' -o -name '*.sh' \) -print0 |
   while IFS= read -r -d '' file; do
-    mkdir -p "dist/$(dirname "$file")"
-    cp "$file" "dist/$file"
+    mkdir -p "dist.new/$(dirname "$file")"
+    cp -p "$file" "dist.new/$file"
   done
-chmod +x dist/agent/cli/main.js
-touch "$stamp"
+chmod +x dist.new/agent/cli/main.js
+touch dist.new/.built
+rm -rf dist
+mv dist.new dist
