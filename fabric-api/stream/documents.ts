@@ -4,6 +4,7 @@
 import { type Document, type ParsedNode, parseAllDocuments } from "yaml";
 import { findExcess, type TokenBudget } from "./limits.ts";
 import { type TextProblem, toPlain } from "./plain.ts";
+import { readSimpleYaml } from "./simple-yaml.ts";
 import type { SourceText } from "./source-text.ts";
 
 /** One document of a source, as plain values. Offsets in `problems` count from the source's start. */
@@ -27,6 +28,12 @@ export interface DocumentTree {
 export function parseDocuments(source: SourceText, budget: TokenBudget): ParsedDocument[] {
   const result: ParsedDocument[] = [];
   for (const { text, offset } of chunksOf(source.text)) {
+    const simple = readSimpleYaml(text);
+    if (simple !== undefined) {
+      const tree = () => treeOf(text, 0, offset);
+      result.push({ source, index: result.length, value: simple.value, problems: [], tree });
+      continue;
+    }
     const excess = findExcess(text, budget);
     if (excess !== undefined) {
       const problem: TextProblem = { code: "FG0104", offset: offset + excess.offset, message: excess.message };
@@ -35,20 +42,24 @@ export function parseDocuments(source: SourceText, budget: TokenBudget): ParsedD
     }
     parseTrees(text).forEach((document, nth) => {
       const problems = syntaxProblems(document);
-      const value = problems.length > 0 ? undefined : toPlain(document, problems);
+      const read = problems.length > 0 ? undefined : toPlain(document, problems);
+      // What breaks a limit was not read whole: nothing further is said about it.
+      const value = problems.some(({ code }) => code === "FG0104") ? undefined : read;
       result.push({
         source,
         index: result.length,
         value,
         problems: problems.map((problem) => ({ ...problem, offset: problem.offset + offset })),
-        tree: () => {
-          const again = parseTrees(text)[nth];
-          return again === undefined ? undefined : { document: again, offset };
-        },
+        tree: () => treeOf(text, nth, offset),
       });
     });
   }
   return result;
+}
+
+function treeOf(text: string, nth: number, offset: number): DocumentTree | undefined {
+  const document = parseTrees(text)[nth];
+  return document === undefined ? undefined : { document, offset };
 }
 
 interface Chunk {

@@ -8,7 +8,7 @@ export const MAX_CHARACTERS = 32 * 1024 * 1024;
 /** Levels of mappings and lists inside one another. */
 export const MAX_DEPTH = 64;
 /** Lexical tokens of all sources together. */
-export const MAX_TOKENS = 3_000_000;
+export const MAX_TOKENS = 2_000_000;
 /** Characters of one key or value. */
 export const MAX_SCALAR = 1024 * 1024;
 /** Nodes that aliases (`*name`) add to one document. */
@@ -29,19 +29,38 @@ export interface TokenBudget {
 export function findExcess(text: string, budget: TokenBudget): Excess | undefined {
   let offset = 0;
   let flowDepth = 0;
-  let lineDepth = 0;
+  // Columns of the block collections that are open, and the dashes on this line, each of which opens one.
+  const columns: number[] = [];
+  let dashes = 0;
+  let lineStart = 0;
+  let atLineStart = true;
   for (const token of new Lexer().lex(text)) {
     if (--budget.left < 0) return { offset, message: `more than ${MAX_TOKENS} tokens in one load` };
     if (token.length > MAX_SCALAR) return { offset, message: `a value of more than ${MAX_SCALAR} characters` };
     const mark = token[0];
     if (mark === "[" || mark === "{") flowDepth++;
     else if (mark === "]" || mark === "}") flowDepth--;
-    else if (mark === "\n" || mark === "\r") lineDepth = 0;
-    else if (token === "-" || token === "?") lineDepth++;
-    if (flowDepth + lineDepth > MAX_DEPTH) return { offset, message: `nested deeper than ${MAX_DEPTH} levels` };
+    if (mark === "\n" || mark === "\r") {
+      dashes = 0;
+      atLineStart = true;
+      lineStart = offset + token.length;
+    } else if (mark !== " " && mark !== "#" && !isMarker(token)) {
+      if (atLineStart && flowDepth === 0) open(columns, offset - lineStart);
+      atLineStart = false;
+      if (token === "-" || token === "?") dashes++;
+    }
+    if (flowDepth + columns.length + dashes > MAX_DEPTH) {
+      return { offset, message: `nested deeper than ${MAX_DEPTH} levels` };
+    }
     if (!isMarker(token)) offset += token.length;
   }
   return undefined;
+}
+
+/** Content in a column ends the collections that stand further right. */
+function open(columns: number[], column: number): void {
+  while ((columns.at(-1) ?? -1) >= column) columns.pop();
+  columns.push(column);
 }
 
 /** The lexer marks document starts, flow errors and scalars with control characters that are not in the text. */

@@ -178,6 +178,10 @@ describe("loading", () => {
 function set(root: object, [step, ...rest]: readonly string[], value: unknown): void {
   if (step === undefined) return;
   const map = root as Record<string, unknown>;
-  if (rest.length === 0) map[step] = value;
-  else set((map[step] ??= {}) as object, rest, value);
+  if (rest.length === 0) {
+    map[step] = value;
+  } else {
+    map[step] ??= {};
+    set(map[step] as object, rest, value);
+  }
 }
