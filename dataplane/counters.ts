@@ -107,8 +107,10 @@ function reasonName(reason: number): string {
 /** Which number a direction is counted under: kept in a pinned map, so that it outlives changes of the policy and the agent. */
 export class DirectionIds {
   readonly #map: BpfMap;
+  /** By digest, as in the map. */
   readonly #ids: Map<string, number>;
-  #nextFree = 0;
+  /** Digests of the directions seen last: making them is what takes the time when there are many. */
+  #digests = new Map<string, string>();
 
   constructor(map: BpfMap) {
     this.#map = map;
@@ -117,46 +119,45 @@ export class DirectionIds {
 
   /** Ids of these directions, new ones where need be. Throws too-many. */
   allocate(directions: readonly Direction[]): number[] {
+    const digests = new Map<string, string>();
     const used = new Set(this.#ids.values());
-    this.#nextFree = 0;
-    const added: { name: string; id: number }[] = [];
-    const ids = directions.map((direction) => {
-      const name = digestOf(direction);
-      const known = this.#ids.get(name);
+    const added: { digest: string; id: number }[] = [];
+    let next = 0;
+    const ids = directions.map(({ peering, from, to }) => {
+      const name = `${peering}\0${from}\0${to}`;
+      const digest = this.#digests.get(name) ?? createHash("sha256").update(name).digest().toString("latin1");
+      digests.set(name, digest);
+      const known = this.#ids.get(digest);
       if (known !== undefined) return known;
-      while (used.has(this.#nextFree)) this.#nextFree++;
-      const id = this.#nextFree;
-      if (id >= maxDirections) throw new DataplaneError("too-many", `more than ${maxDirections / 2} peerings`);
-      used.add(id);
-      this.#ids.set(name, id);
-      added.push({ name, id });
-      return id;
+      while (used.has(next)) next++;
+      if (next >= maxDirections) throw new DataplaneError("too-many", `more than ${maxDirections / 2} peerings`);
+      used.add(next);
+      added.push({ digest, id: next });
+      return next;
     });
-    const keys = Buffer.from(added.map(({ name }) => name).join(""), "latin1");
+    const keys = Buffer.from(added.map(({ digest }) => digest).join(""), "latin1");
     const values = Buffer.alloc(added.length * 4);
     added.forEach(({ id }, index) => {
       values.writeUInt32LE(id, index * 4);
     });
     this.#map.updateBatch(keys, values, added.length);
+    for (const { digest, id } of added) this.#ids.set(digest, id);
+    this.#digests = digests;
     return ids;
   }
 
-  /** Ids that none of these directions has. */
-  unused(directions: readonly Direction[]): number[] {
-    const wanted = new Set(directions.map(digestOf));
-    return [...this.#ids].filter(([name]) => !wanted.has(name)).map(([, id]) => id);
+  /** Allocated ids that are none of these. */
+  unused(ids: readonly number[]): number[] {
+    const wanted = new Set(ids);
+    return [...this.#ids.values()].filter((id) => !wanted.has(id));
   }
 
   release(ids: readonly number[]): void {
     const released = new Set(ids);
-    for (const [name, id] of this.#ids) {
+    for (const [digest, id] of this.#ids) {
       if (!released.has(id)) continue;
-      this.#map.delete(Buffer.from(name, "latin1"));
-      this.#ids.delete(name);
+      this.#map.delete(Buffer.from(digest, "latin1"));
+      this.#ids.delete(digest);
     }
   }
-}
-
-function digestOf({ peering, from, to }: Direction): string {
-  return createHash("sha256").update(`${peering}\0${from}\0${to}`).digest().toString("latin1");
 }

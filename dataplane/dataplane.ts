@@ -243,10 +243,11 @@ export class Dataplane {
 
   /** Frees what only packets of the old generation could use, after the last of them is through. */
   #cleanUp(): void {
+    const unused = this.#directionIds.unused(this.#ids);
+    if (unused.length === 0 && !this.#tunnels.hasLeaving()) return;
     // The kernel returns from a write to a map of maps when every program run that began before it has ended.
     this.#putPolicy(this.#policyTrie);
     this.#tunnels.release();
-    const unused = this.#directionIds.unused(this.#directions);
     this.#counters.clear(unused);
     this.#directionIds.release(unused);
   }

@@ -111,6 +111,11 @@ export class TunnelTable {
     return { difference: { added, changed, removed: gone.length }, remove };
   }
 
+  /** Whether `release` has something to do. */
+  hasLeaving(): boolean {
+    return this.#leaving.length > 0;
+  }
+
   /** The slots given up may be used again. */
   release(): void {
     this.#leaving.length = 0;

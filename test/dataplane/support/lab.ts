@@ -15,6 +15,7 @@ export class Lab {
   readonly #namespaces: string[] = [];
   readonly #children: ChildProcess[] = [];
   readonly #home = openSync("/proc/thread-self/ns/net", "r");
+  #current = "";
   readonly #directory = mkdtempSync(join(tmpdir(), "fabgate-dataplane-"));
   /** A BPF file system of this lab alone. */
   readonly bpffs = join(this.#directory, "bpf");
@@ -68,10 +69,16 @@ export class Lab {
 
   /** Moves this thread (and what it starts) into a namespace, until `leave`. */
   enter(namespace: string): void {
+    this.#current = namespace;
     const fd = openSync(`/run/netns/${namespace}`, "r");
     const result: number = setns(fd, cloneNewnet);
     closeSync(fd);
     if (result !== 0) throw new Error(`setns: ${result}`);
+  }
+
+  /** The namespace entered last. */
+  get current(): string {
+    return this.#current;
   }
 
   leave(): void {
