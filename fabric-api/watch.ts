@@ -11,6 +11,8 @@ import { listManifests, readSources, SourceError, walk } from "./sources.ts";
 const DEBOUNCE_MS = 15;
 /** A directory that never falls quiet is read this long after the first event all the same. */
 const DEBOUNCE_MAX_MS = 100;
+/** Reads that met a writer are repeated this often before what they found is handed over. */
+const UNSETTLED_MAX = 5;
 /** Interval of the comparison that needs no events. */
 export const RESYNC_MS = 2000;
 
@@ -22,7 +24,8 @@ export interface WatchOptions {
 
 /**
  * Calls `onChange` with all sources under `directory` at once, and again after each change of their set or content, until
- * the signal aborts. Then, and only then, the promise resolves. A directory that is missing or vanishes counts as an error,
+ * the signal aborts. Then, and only then, the promise resolves. A file written in one go is read whole; a writer that pauses
+ * should write elsewhere and rename. A directory that is missing or vanishes counts as an error,
  * not as empty: nothing is handed over until it is back.
  */
 export async function watchDirectory(
@@ -35,27 +38,38 @@ export async function watchDirectory(
   const watchers = new DirectoryWatchers(events);
   let handedOver: string | undefined;
   let lastStamp: string | undefined;
+  let unsettled = 0;
   try {
     while (!signal.aborted) {
       try {
         // Watch before reading: a change in between makes another round.
         await watchers.cover(directory);
         const stamp = await stampOf(directory);
-        if (events.take() || stamp !== lastStamp) {
+        const told = events.take();
+        if (told || lastStamp === undefined) {
           const sources = await readSources([directory]);
-          lastStamp = stamp;
-          const content = JSON.stringify(sources);
-          if (content !== handedOver && !signal.aborted) {
-            handedOver = content;
-            onChange(sources);
+          if ((await stampOf(directory)) !== stamp && unsettled++ < UNSETTLED_MAX) {
+            // Somebody was writing meanwhile: what was read may be half of it.
+            events.happened();
+          } else {
+            unsettled = 0;
+            lastStamp = stamp;
+            const content = JSON.stringify(sources);
+            if (content !== handedOver && !signal.aborted) {
+              handedOver = content;
+              onChange(sources);
+            }
           }
+        } else if (stamp !== lastStamp) {
+          // No event told of it. Take it for one, so that it is read after the same quiet time.
+          events.happened();
         }
       } catch (error) {
         lastStamp = undefined;
         // A file that vanished between listing and reading: look again.
-        if (error instanceof SourceError && error.code === "SOURCE_NOT_FOUND" && error.path !== directory)
+        if (error instanceof SourceError && error.code === "SOURCE_NOT_FOUND" && error.path !== directory) {
           events.happened();
-        else if (!signal.aborted) onError(error);
+        } else if (!signal.aborted) onError(error);
       }
       await events.wait(resyncMs);
     }
