@@ -5,6 +5,10 @@ import type { Code } from "./codes.ts";
 import { type Diagnostic, formatPath, type Path, severityOf } from "./diagnostic.ts";
 import type { ParsedDocument } from "./stream/documents.ts";
 import { Locator, type Target } from "./stream/locate.ts";
+import type { SourceText } from "./stream/source-text.ts";
+
+/** Comparing a word with thousands of names takes a while; nobody reads the hints of more findings than this. */
+const MAX_GUESSES = 200;
 
 /** A field of an object in a document. `path` counts from the document's root. */
 export interface Place {
@@ -27,7 +31,8 @@ export interface Finding {
   readonly path?: Path;
   readonly value?: unknown;
   readonly message: string;
-  readonly hint?: string | undefined;
+  /** What to do about it; a function where finding that out is work. */
+  readonly hint?: string | (() => string | undefined) | undefined;
   /** The other party of a conflict: shown in the hint with its place. */
   readonly other?: { readonly at: Place; readonly what: string };
 }
@@ -57,46 +62,40 @@ export class Report {
   /** All findings with positions, in source order. */
   diagnostics(): Diagnostic[] {
     const locator = new Locator();
-    const offsetOf = ({ document, path, target }: Place) => locator.offsetOf(document, path, target ?? "value");
-    const placed = this.#findings.map((finding) => {
-      const { source } = finding.at.document;
-      const offset = offsetOf(finding.at);
-      const { other } = finding;
-      const there = other && `${other.what} at ${positionText(other.at.document, offsetOf(other.at))}`;
-      const hint = [there, finding.hint].filter((part) => part !== undefined).join("; ");
-      return {
-        order: source.index,
-        offset,
-        diagnostic: {
-          code: finding.code,
-          severity: severityOf(finding.code),
-          file: source.file,
-          ...source.positionOf(offset),
-          ...(finding.subject?.kind === undefined ? {} : { kind: finding.subject.kind }),
-          ...(finding.subject?.name === undefined ? {} : { name: finding.subject.name }),
-          ...(finding.path === undefined || finding.path.length === 0 ? {} : { path: formatPath(finding.path) }),
-          ...(finding.value === undefined ? {} : { value: finding.value }),
-          message: finding.message,
-          ...(hint === "" ? {} : { hint }),
-        },
-      };
+    const placed: Placed[] = this.#findings.map((finding) => {
+      const { at } = finding;
+      return { source: at.document.source, offset: offsetOf(at, locator), finding };
     });
-    const texts = this.#texts.map(({ document: { source }, code, offset, message, hint }) => ({
-      order: source.index,
+    const texts: Placed[] = this.#texts.map(({ document: { source }, offset, ...finding }) => ({
+      source,
       offset,
-      diagnostic: {
-        code,
-        severity: severityOf(code),
-        file: source.file,
-        ...source.positionOf(offset),
-        message,
-        ...(hint === undefined ? {} : { hint }),
-      },
+      finding,
     }));
+    let guesses = 0;
+    const hintOf = ({ hint, other }: Placed["finding"]): string | undefined => {
+      const there = other && `${other.what} at ${positionText(other.at, locator)}`;
+      const what = typeof hint !== "function" ? hint : guesses++ < MAX_GUESSES ? hint() : undefined;
+      return there === undefined || what === undefined ? (there ?? what) : `${there}; ${what}`;
+    };
     // Sorting is stable: findings at one place stay in the order in which the rules made them.
     return [...texts, ...placed]
-      .sort((a, b) => a.order - b.order || a.offset - b.offset)
-      .map(({ diagnostic }) => diagnostic);
+      .sort((a, b) => a.source.index - b.source.index || a.offset - b.offset)
+      .map(({ source, offset, finding }) => {
+        const { code, subject, path, value, message } = finding;
+        const hint = hintOf(finding);
+        return {
+          code,
+          severity: severityOf(code),
+          file: source.file,
+          ...source.positionOf(offset),
+          ...(subject?.kind === undefined ? {} : { kind: subject.kind }),
+          ...(subject?.name === undefined ? {} : { name: subject.name }),
+          ...(path === undefined || path.length === 0 ? {} : { path: formatPath(path) }),
+          ...(value === undefined ? {} : { value }),
+          message,
+          ...(hint === undefined ? {} : { hint }),
+        };
+      });
   }
 
   #count(code: Code): void {
@@ -104,7 +103,19 @@ export class Report {
   }
 }
 
-function positionText({ source }: ParsedDocument, offset: number): string {
-  const { line, column } = source.positionOf(offset);
+/** A finding with its offset in the source. */
+interface Placed {
+  readonly source: SourceText;
+  readonly offset: number;
+  readonly finding: Omit<Finding, "at">;
+}
+
+function offsetOf({ document, path, target }: Place, locator: Locator): number {
+  return locator.offsetOf(document, path, target ?? "value");
+}
+
+function positionText(place: Place, locator: Locator): string {
+  const { source } = place.document;
+  const { line, column } = source.positionOf(offsetOf(place, locator));
   return `${source.file}:${line}:${column}`;
 }

@@ -89,12 +89,13 @@ export function expectFound<T>(
   report: Report,
   finding: Omit<Finding, "message"> & { readonly value: string },
   what: string,
-  known: readonly string[],
+  known: () => readonly string[],
 ): T | undefined {
   if ("found" in resolution) return resolution.found;
   if ("missing" in resolution) {
     const message = `there is no ${what} ${finding.value}`;
-    report.add({ ...finding, message, hint: didYouMean(finding.value, known) ?? finding.hint });
+    const otherwise = typeof finding.hint === "string" ? finding.hint : undefined;
+    report.add({ ...finding, message, hint: () => didYouMean(finding.value, known()) ?? otherwise });
     return undefined;
   }
   const holders = [...resolution.ambiguous].sort().join(", ");

@@ -5,7 +5,7 @@ import type { Code } from "../codes.ts";
 import type { Path } from "../diagnostic.ts";
 import { type Cidr, type Family, formatCidr, parseCidr } from "../prefix.ts";
 import { exclude, type Interval, intervalOf, type Network, union } from "../prefix-set.ts";
-import type { Report } from "../report.ts";
+import type { Finding, Report } from "../report.ts";
 import type { ExposeSpec, IncludedSpec } from "../schema/peering.ts";
 import type { Entry } from "../stream/objects.ts";
 import { didYouMean } from "../suggest.ts";
@@ -184,10 +184,11 @@ function readSubnet(subnetName: string, path: Path, context: Context): { path: P
   const subnet = domain.subnets.find(({ name }) => name === subnetName);
   if (subnet !== undefined) return [{ path, cidr: subnet.cidr }];
   if (!domain.broken) {
-    const hint = didYouMean(
-      subnetName,
-      domain.subnets.map(({ name }) => name),
-    );
+    const hint = () =>
+      didYouMean(
+        subnetName,
+        domain.subnets.map(({ name }) => name),
+      );
     add(context, "FG0606", path, "value", `VPC ${domain.name} has no subnet ${subnetName}`, subnetName, hint);
   }
   return [];
@@ -231,7 +232,7 @@ function add(
   target: "key" | "value",
   message: string,
   value?: string,
-  hint?: string,
+  hint?: Finding["hint"],
 ): void {
   const finding = { code, at: entry.at(path, target), subject: entry, path, message, hint };
   report.add(value === undefined ? finding : { ...finding, value });

@@ -27,13 +27,7 @@ export function checkGroups(world: World, report: Report): Groups {
     const path: Path = ["spec", "gatewayGroup"];
     const value = peering.object.spec.gatewayGroup;
     const finding = { code: "FG0308" as const, at: peering.at(path), subject: peering, path, value };
-    const group = expectFound(
-      world.group(value, peering.namespace),
-      report,
-      finding,
-      "GatewayGroup",
-      world.groupNames(),
-    );
+    const group = expectFound(world.group(value, peering.namespace), report, finding, "GatewayGroup", world.groupNames);
     if (group !== undefined) ofPeering.set(peering, group);
   }
   warnOfUnused(world, { members, ofPeering }, report);
@@ -54,7 +48,7 @@ function checkMemberships(
     const path: Path = ["spec", "groups", index, "name"];
     const finding = { at: gateway.at(path), subject: gateway, path, value: name };
     const found = world.group(name, gateway.namespace);
-    const group = expectFound(found, report, { code: "FG0308", ...finding }, "GatewayGroup", world.groupNames());
+    const group = expectFound(found, report, { code: "FG0308", ...finding }, "GatewayGroup", world.groupNames);
     if (group === undefined) return;
     const earlier = first.get(group);
     if (earlier !== undefined) {

@@ -68,7 +68,7 @@ function sidesOf(entry: Entry<"GatewayPeering">, world: World, report: Report): 
     const hint = isExternal ? `an External is referred to as ${EXTERNAL_PREFIX}NAME` : undefined;
     const finding = { code: "FG0502" as const, at, subject: entry, path: sidePath, value: key, hint };
     const found = world.domain(key, entry.namespace);
-    const domain = expectFound(found, report, finding, what, world.domainNames());
+    const domain = expectFound(found, report, finding, what, world.domainNames);
     return domain === undefined ? undefined : { key, domain, expose, path: sidePath };
   });
   const [one, two] = sides;

@@ -29,7 +29,7 @@ export interface TokenBudget {
 export function findExcess(text: string, budget: TokenBudget): Excess | undefined {
   let offset = 0;
   let flowDepth = 0;
-  // Columns of the block collections that are open, and the dashes on this line, each of which opens one.
+  // Columns of the block collections that are open, and further dashes on this line, each of which opens one more.
   const columns: number[] = [];
   let dashes = 0;
   let lineStart = 0;
@@ -46,8 +46,8 @@ export function findExcess(text: string, budget: TokenBudget): Excess | undefine
       lineStart = offset + token.length;
     } else if (mark !== " " && mark !== "#" && !isMarker(token)) {
       if (atLineStart && flowDepth === 0) open(columns, offset - lineStart);
+      else if (token === "-" || token === "?") dashes++;
       atLineStart = false;
-      if (token === "-" || token === "?") dashes++;
     }
     if (flowDepth + columns.length + dashes > MAX_DEPTH) {
       return { offset, message: `nested deeper than ${MAX_DEPTH} levels` };

@@ -148,7 +148,7 @@ function kindOf(value: PlainMap, place: (path: Path, target?: Target) => Place, 
     });
     return undefined;
   }
-  const known = OLDER_KIND_NAMES[kind] ?? kind;
+  const known = (Object.hasOwn(OLDER_KIND_NAMES, kind) ? OLDER_KIND_NAMES[kind] : undefined) ?? kind;
   if (isKind(known)) return known;
   const hint = didYouMean(kind, Object.keys(KINDS));
   const { name } = nameOf(value);

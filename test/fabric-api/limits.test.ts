@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { loadFabric } from "../../fabric-api/index.ts";
 import { MAX_CHARACTERS, MAX_SCALAR } from "../../fabric-api/stream/limits.ts";
-import { vpc } from "./streams.ts";
+import { peering, vpc } from "./streams.ts";
 
 const MB = 1024 * 1024;
 
@@ -49,6 +49,19 @@ describe("a hostile stream is refused", () => {
       assert.ok(found.bytes < 200 * MB, `took ${found.bytes / MB} MB`);
     });
   }
+
+  it("as soon as one that is wrong in every object", () => {
+    const vpcs = Array.from({ length: 1000 }, (_, n) => vpc(`vpc-${n}`, n + 1, { default: "10.1.0.0/24" }));
+    const wrong = Array.from({ length: 3000 }, (_, n) =>
+      peering(`p-${n}`, { [`vcp-${n}`]: "[{default: true}]", [`vpx-${n}`]: "[]" }, "gatewayGroup: g"),
+    );
+    const start = performance.now();
+    const { errors } = loadFabric([{ file: "wrong.yaml", text: [...vpcs, ...wrong].join("---\n") }]);
+    assert.equal(errors.length, 4 * 3000);
+    assert.match(errors[1]?.hint ?? "", /did you mean vpc-/);
+    const ms = performance.now() - start;
+    assert.ok(ms < 5000, `took ${ms} ms`);
+  });
 
   it("but a stream of a thousand VPCs with a hundred subnets each is not", () => {
     const subnets = (n: number) =>

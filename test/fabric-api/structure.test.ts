@@ -60,7 +60,7 @@ testTable("a stream of documents", [
   },
   { is: "has no mappings as keys", yaml: object("VPCInfo", "v", "vni: 7", "? »{a: b}", ": c"), finds: ["FG0103"] },
   { is: "has no prototype tricks", yaml: object("VPCInfo", "v", "vni: 7", "»__proto__: {vni: 8}"), finds: ["FG0103"] },
-  { is: "is not nested without end", yaml: `a: ${"[".repeat(64)}»[${"]".repeat(65)}\n`, finds: ["FG0104"] },
+  { is: "is not nested without end", yaml: `a: ${"[".repeat(63)}»[${"]".repeat(64)}\n`, finds: ["FG0104"] },
   { is: "is not nested without end in block style", yaml: `${"- ".repeat(64)}»- a\n`, finds: ["FG0104"] },
   { is: "has no bare texts", yaml: "»hello\n", finds: ["FG0105"] },
   { is: "has no bare lists", yaml: "»- a\n", finds: ["FG0105"] },
