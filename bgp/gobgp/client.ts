@@ -170,10 +170,12 @@ export class GobgpClient {
   /** Reports peers and learned routes, first those that are there, then every change. One watch per client. */
   async watch(handler: WatchHandler): Promise<void> {
     const peers = await this.#list<{ peer: PeerMessage | null }>("ListPeer", {});
-    const tables = peers.reduce((sum, { peer }) => sum + (peer?.afi_safis.length ?? 0), 0);
+    const families = new Map(
+      peers.map(({ peer }) => [peer?.conf?.neighbor_address ?? "", peer?.afi_safis.length ?? 0]),
+    );
     const request = { peer: {}, table: { filters: [{ type: FILTER_ADJIN, init: true }] } };
     const stream = this.#client.makeServerStreamRequest(...this.#method<WatchEventMessage>("WatchEvent"), request);
-    const progress = new InitialDump(handler, tables);
+    const progress = new InitialDump(handler, families);
     let closed = false;
     const end = (reason: string): void => {
       if (closed) return;
@@ -185,11 +187,12 @@ export class GobgpClient {
       else if (peer?.peer) {
         const event = peerEvent(peer.peer);
         if (!event) return;
+        progress.peer(event);
         handler.peer(event);
       } else if (table) {
         const routes = table.paths.flatMap((path) => decodeLearned(path) ?? []);
         if (routes.length > 0) handler.routes(routes);
-        if (table.paths.length === 0) progress.tableDone();
+        progress.table();
       }
     });
     stream.on("error", (error: ServiceError) => end(error.details));
@@ -248,17 +251,24 @@ export class GobgpClient {
 
 /**
  * Tells when the dump at the start of a watch is complete. gobgpd first reports each peer, then the end of the peers, then for
- * every peer, established or not, a table per family, closed by an event without paths.
+ * each established one and each of its families two table events: all routes, of which there may be none, and an empty one.
  */
 class InitialDump {
-  #tablesLeft: number;
+  #tablesLeft = 0;
   #peersDone = false;
   #done = false;
   readonly #handler: WatchHandler;
+  readonly #families: ReadonlyMap<string, number>;
 
-  constructor(handler: WatchHandler, tables: number) {
+  /** @param families number of address families by peer. */
+  constructor(handler: WatchHandler, families: ReadonlyMap<string, number>) {
     this.#handler = handler;
-    this.#tablesLeft = tables;
+    this.#families = families;
+  }
+
+  peer({ address, state }: PeerEvent): void {
+    if (this.#peersDone || state !== "established") return;
+    this.#tablesLeft += 2 * (this.#families.get(address) ?? FAMILIES.length);
   }
 
   peersDone(): void {
@@ -266,7 +276,7 @@ class InitialDump {
     this.#check();
   }
 
-  tableDone(): void {
+  table(): void {
     this.#tablesLeft--;
     this.#check();
   }

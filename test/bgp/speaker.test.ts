@@ -149,6 +149,18 @@ describe("BGP speaker", function () {
     }
   });
 
+  it("knows everything at the moment it says that it is synced", async () => {
+    const whole = speaker.snapshot();
+    const second = started(ours);
+    try {
+      const synced = await changed(second, (now) => now.synced && now);
+      assert.deepEqual([synced.overlay, synced.underlay, synced.vteps], [whole.overlay, whole.underlay, whole.vteps]);
+      assert.equal(synced.overlay.length, 2);
+    } finally {
+      await second.stop();
+    }
+  });
+
   it("collects the next hops of EVPN routes of every type", async () => {
     const rd = LEAF_RD;
     const routes = [
