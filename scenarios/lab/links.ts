@@ -1,5 +1,5 @@
 // The links of a lab: veth pairs between the nodes' network namespaces, and what is done to them.
-import { ipBatch, must, run } from "./command.ts";
+import { ipBatch, must } from "./command.ts";
 import type { LinkEnd, Topology, TopologyLink } from "./topology.ts";
 
 export type NetnsOf = (node: string) => string;
@@ -48,16 +48,13 @@ export async function flushNode(node: string, topology: Topology, netns: NetnsOf
 export async function blackhole(node: string, topology: Topology, netns: NetnsOf, to: "on" | "off"): Promise<void> {
   await Promise.all(
     endsOf(node, topology).map(async ({ peer }) => {
-      const nft = ["nsenter", `--net=/run/netns/${netns(peer.node)}`, "nft", "-f", "-"] as const;
       const table = `netdev fabgate-lab-${peer.interface}`;
-      const chain = (hook: string) =>
-        `chain ${hook} { type filter hook ${hook} device "${peer.interface}" priority -500; policy drop; }`;
-      const input =
-        to === "on" ? `table ${table} { ${chain("ingress")} ${chain("egress")} }\n` : `delete table ${table}\n`;
-      const [program, ...args] = nft;
-      if (to === "on") await must(program, args, { input });
-      // A leaf or spine that was itself restored meanwhile has no such table any more.
-      else await run(program, args, { input });
+      const chains = ["ingress", "egress"].map(
+        (hook) => `chain ${hook} { type filter hook ${hook} device "${peer.interface}" priority -500; policy drop; }\n`,
+      );
+      const input = to === "on" ? `table ${table} {\n${chains.join("")}}\n` : `delete table ${table}\n`;
+      const args = [`--net=/run/netns/${netns(peer.node)}`, "nft", "-f", "-"];
+      await must("nsenter", args, { input });
     }),
   );
 }

@@ -48,7 +48,8 @@ async function askNode(lab: Lab, node: TopologyNode, directory: string): Promise
     for (const program of ["agent", "gobgpd"]) {
       if (!lab.isProgramRunning(node.name, program)) summary.push(`   ${program} is not running`);
     }
-    summary.push("   agent's log:", ...excerpt(readFileSync(lab.logFile(node.name, "agent"), "utf8").trimEnd(), -8));
+    const log = readFileSync(lab.logFile(node.name, "agent"), "utf8").trimEnd();
+    summary.push("   agent's log:", ...excerpt(log.split("\n").map(logLine).join("\n"), -8));
   }
   return summary;
 }
@@ -89,6 +90,23 @@ async function questionsFor(lab: Lab, node: TopologyNode): Promise<Question[]> {
         { title: "routes", argv: ["ip", "route"], show: 3 },
         { title: "neighbours", argv: ["ip", "neigh"], show: 3 },
       ];
+  }
+}
+
+/** A line of the agent's JSON log with the message in front; other lines as they are. */
+function logLine(line: string): string {
+  try {
+    const {
+      time,
+      msg,
+      level: _level,
+      gateway: _gateway,
+      pid: _pid,
+      ...rest
+    } = JSON.parse(line) as Record<string, unknown>;
+    return `${String(time).slice(11)} ${msg} ${JSON.stringify(rest)}`;
+  } catch {
+    return line;
   }
 }
 
