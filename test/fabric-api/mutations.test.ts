@@ -129,14 +129,14 @@ describe("loading", () => {
   it("survives any edit of valid manifests and points into their text", () => {
     fc.assert(
       fc.property(mutated, (text) => checkLoad([BASE, { file: "case.yaml", text }])),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 
   it("survives moved, doubled and lost lines", () => {
     fc.assert(
       fc.property(reshuffled, (text) => checkLoad([BASE, { file: "case.yaml", text }])),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 
@@ -170,7 +170,7 @@ describe("loading", () => {
         set(document, path.split("."), json);
         checkLoad([BASE, { file: "case.json", text: JSON.stringify(document, undefined, 2) }]);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 });

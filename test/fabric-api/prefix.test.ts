@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import fc from "fast-check";
 import { type Cidr, formatAddress, formatCidr, isCidr, parseAddress, parseCidr } from "../../fabric-api/prefix.ts";
 import {
+  compareIntervals,
   cover,
   exclude,
   type Interval,
@@ -140,6 +141,7 @@ describe("sets of addresses", () => {
         const expected = [...addressesOf([included])].filter((address) => !holes.has(address));
         const left = rest.map(intervalOf).flatMap((interval) => [...addressesOf([interval])]);
         assert.deepEqual(left, expected);
+        for (const network of rest) assert.equal(parseCidr(formatCidr(network))?.hostBits, false);
         if (expected.length === addressesOf([included]).size) assert.equal(rest.length, 1);
       }),
     );
@@ -158,19 +160,14 @@ describe("sets of addresses", () => {
           networks.flatMap((one) => [...addressesOf([intervalOf(one)])]),
           [...addressesOf([interval])],
         );
-        // Fewest: no two neighbours are the halves of one larger prefix.
-        networks.slice(1).forEach((next, index) => {
-          const before = networks[index];
-          const halves = before?.length === next.length && intervalOf({ ...before, length: next.length - 1 });
-          assert.ok(
-            !(
-              halves &&
-              halves.last === intervalOf(next).last &&
-              before &&
-              halves.first % (halves.last - halves.first + 1n) === 0n
-            ),
-          );
-        });
+        // Each is aligned to its size, and none could be twice as large: that would leave the interval.
+        for (const one of networks) {
+          const { first, last } = intervalOf(one);
+          const size = last - first + 1n;
+          assert.equal(first % size, 0n);
+          const twice = first - (first % (size * 2n));
+          assert.ok(twice < interval.first || twice + size * 2n - 1n > interval.last);
+        }
       }),
     );
   });
@@ -183,7 +180,7 @@ describe("sets of addresses", () => {
     assert.deepEqual(exclude(v4, union([v6, v4])), []);
   });
 
-  it("report an overlap of different owners if and only if there is one", () => {
+  it("report each one that overlaps an earlier one of another owner, and no other", () => {
     const owned = family.chain((one) =>
       fc.array(
         fc.tuple(smallCidr(one), fc.nat(3)).map(([cidr, owner]) => ({ ...cidr, owner })),
@@ -197,10 +194,11 @@ describe("sets of addresses", () => {
           assert.ok(later.owner !== earlier.owner && later.first <= earlier.last && earlier.first <= later.last);
           touched.add(later);
         });
-        const overlaps = list.some((a) =>
-          list.some((b) => a.owner !== b.owner && a.first <= b.last && b.first <= a.last),
+        const sorted = [...list].sort(compareIntervals);
+        const expected = sorted.filter((one, index) =>
+          sorted.slice(0, index).some((before) => before.owner !== one.owner && before.last >= one.first),
         );
-        assert.equal(touched.size > 0, overlaps);
+        assert.deepEqual(touched, new Set(expected));
       }),
     );
   });

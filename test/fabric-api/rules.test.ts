@@ -242,6 +242,22 @@ testTable("an expose block", [
     finds: [`FG0603 ${AT}.ips[1]`, `FG0603 ${AT}.ips[2]`],
     says: ["has cidr and not"],
   },
+  {
+    is: "has one meaning an entry in block style too",
+    yaml: object(
+      "GatewayPeering",
+      "p",
+      "peering:",
+      "  vpc-1:",
+      "    expose:",
+      "      - ips:",
+      "          - cidr: 10.1.0.0/24",
+      "          - »cidr: 10.1.1.0/24",
+      "            not: 10.1.1.0/28",
+      "  vpc-2: {expose: [{ips: [{cidr: 10.2.0.0/24}]}]}",
+    ),
+    finds: [`FG0603 ${AT}.ips[1]`],
+  },
   { is: "includes something", yaml: exposing("[{»ips: [{not: 10.1.0.0/24}]}]"), finds: [`FG0604 ${AT}.ips`] },
   {
     is: "lies within one subnet",
@@ -324,6 +340,14 @@ testTable("an expose block", [
 ]);
 
 testTable("both sides of a peering", [
+  {
+    is: "need not match a default's family",
+    yaml: peering("p", {
+      "ext.inet": "[{default: true}, {ips: [{cidr: 8.0.0.0/8}]}]",
+      "vpc-1": "[{ips: [{cidr: 10.1.0.0/24}]}, {ips: [{vpcSubnet: »six}]}]",
+    }),
+    finds: ["FG0905 spec.peering.vpc-1.expose[1].ips[0].vpcSubnet"],
+  },
   { is: "may be neutral by default", yaml: peering("p", { "ext.inet": "[{default: true}]", "vpc-1": ONE }), finds: [] },
   {
     is: "may have default beside prefixes",

@@ -154,6 +154,11 @@ describe("watching a directory", () => {
     await until("deleted", shows({ "sub/a.yaml": "2" }));
     await write("sub/deep/b.yaml", "5");
     await until("made anew", shows({ "sub/a.yaml": "2", "sub/deep/b.yaml": "5" }));
+    await rm(join(directory, "sub"), { recursive: true });
+    await write("sub/c.yaml", "6");
+    await until("a directory replaced at once", shows({ "sub/c.yaml": "6" }));
+    await write("sub/c.yaml", "7");
+    await until("changed in the one that replaced it", shows({ "sub/c.yaml": "7" }));
     assert.deepEqual(errors, []);
   });
 
