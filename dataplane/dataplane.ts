@@ -66,6 +66,7 @@ export class Dataplane {
   #policyTrie: BpfMap;
   /** Something was written and the generation not yet raised: also after an `apply` that failed half-way. */
   #dirty = false;
+  #closed = false;
   #uplinkStatus: readonly UplinkStatus[] = [];
 
   private constructor(options: DataplaneOptions, gateway: LoadedGateway) {
@@ -105,6 +106,7 @@ export class Dataplane {
 
   /** Makes the kernel hold this state. Synchronous. Applying the same twice changes nothing. Throws DataplaneError. */
   apply(desired: DataplaneDesired): ApplyReport {
+    this.#expectOpen();
     const maps = this.#gateway.maps;
     const usedUplinks = this.#tunnels.usedUplinks();
     const tunnelEntries = desired.tunnels.map((tunnel) => ({
@@ -154,6 +156,7 @@ export class Dataplane {
 
   /** Counters of the directions of the policy that was applied last. */
   counters(): DataplaneCounters {
+    this.#expectOpen();
     return this.#counters.read(this.#directions, this.#ids);
   }
 
@@ -164,6 +167,7 @@ export class Dataplane {
 
   /** Runs one frame through the loaded program, over the maps in force, and counts it. `ifindex`: interface it comes in at. */
   testRun(packet: Uint8Array, options: { ifindex?: number; repeat?: number } = {}): TestRun {
+    this.#expectOpen();
     const { ifindex, repeat } = options;
     const result = this.#gateway.program.testRun(packet, {
       ...(ifindex === undefined ? {} : { ingressIndex: ifindex }),
@@ -174,11 +178,14 @@ export class Dataplane {
 
   /** The loaded program's descriptor, to call it from another program. */
   get programFd(): number {
+    this.#expectOpen();
     return this.#gateway.program.fd;
   }
 
   /** Lets go of it; forwarding goes on. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#unmapConfig();
     this.#counters.close();
     this.#tunnels.close();
@@ -189,10 +196,16 @@ export class Dataplane {
 
   /** Detaches the program everywhere, forgets everything and closes. */
   remove(): void {
+    this.#expectOpen();
     removeLinks(this.#pinDir);
     unpinMaps(this.#pinDir, true);
     rmdirSync(this.#pinDir);
     this.close();
+  }
+
+  /** The maps' memory is gone after `close`: touching it would end the process. */
+  #expectOpen(): void {
+    if (this.#closed) throw new DataplaneError("internal", "the dataplane is closed");
   }
 
   /** The policy's trie, built aside; undefined if this policy is in force. */

@@ -36,7 +36,8 @@ const c = {
   programFd: lib.func("bpf_program__fd", "int", ["void *"]),
   mapFdById: lib.func("bpf_map_get_fd_by_id", "int", ["uint32"]),
   programFdById: lib.func("bpf_prog_get_fd_by_id", "int", ["uint32"]),
-  programRun: lib.func("bpf_prog_test_run_opts", "int", ["int", "void *"]),
+  // Two arguments; the others keep buffers alive whose addresses are in the second.
+  programRun: lib.func("bpf_prog_test_run_opts", "int", ["int", "void *", "void *", "void *"]),
   mapCreate: lib.func("bpf_map_create", "int", ["int", "str", "uint32", "uint32", "uint32", "void *"]),
   lookup: lib.func("bpf_map_lookup_elem", "int", ["int", "void *", "void *"]),
   update: lib.func("bpf_map_update_elem", "int", ["int", "void *", "void *", "uint64"]),
@@ -416,7 +417,7 @@ export class BpfProgram {
       run.writeUInt32LE(context.byteLength, 48);
     }
     run.writeInt32LE(options.repeat ?? 1, 60);
-    check("load-failed", "run the program on a test packet", c.programRun(this.fd, run));
+    check("load-failed", "run the program on a test packet", c.programRun(this.fd, run, packet, context));
     return {
       action: run.readUInt32LE(56),
       packet: out.subarray(0, run.readUInt32LE(28)),

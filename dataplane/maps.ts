@@ -53,7 +53,11 @@ function preparePinDirectory(directory: string, mayMount: boolean): void {
     }
     mountBpffs(standardMount);
   }
-  mkdirSync(directory, { recursive: true });
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw new DataplaneError("no-permission", `cannot make ${directory}: ${(error as Error).message}`);
+  }
 }
 
 /** Loads the program. Throws no-bpffs, not-built, no-permission, load-failed. */

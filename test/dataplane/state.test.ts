@@ -322,6 +322,23 @@ describe("the dataplane's state in the kernel", () => {
     });
   });
 
+  it("refuses to be used after close, and closing twice is harmless", () => {
+    dataplane.close();
+    dataplane.close();
+    assert.throws(() => dataplane.counters(), { code: "internal", message: "the dataplane is closed" });
+    assert.throws(() => dataplane.apply(fixture()), { code: "internal" });
+    dataplane = open();
+  });
+
+  it("names the capabilities when they are missing", () => {
+    const script = join(import.meta.dirname, "support/open.ts");
+    const command = `setpriv --bounding-set=-all --inh-caps=-all ${process.execPath} --import tsx ${script} ${join(lab.bpffs, "poor")}`;
+    const { code, message } = JSON.parse(lab.run(spaces.namespace, command)) as { code: string; message: string };
+    assert.equal(code, "no-permission");
+    assert.match(message, /CAP_BPF and CAP_NET_ADMIN/);
+    assert.doesNotMatch(message, /\n/);
+  });
+
   it("says so when the pin directory is not on a BPF file system", () => {
     assert.throws(
       () => Dataplane.open({ pinDir: "/proc/self/fabgate", log: silentLog }),
