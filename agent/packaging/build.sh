@@ -12,6 +12,7 @@ fi
 
 echo "build: BPF"
 bash dataplane/bpf/build.sh
+bash scenarios/bench/bpf/build.sh
 echo "build: TypeScript"
 # Built aside and put in place whole: a build that fails leaves the last good one.
 rm -rf dist.new
