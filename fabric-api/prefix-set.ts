@@ -10,10 +10,8 @@ export interface Interval {
   readonly last: bigint;
 }
 
-/** A prefix by its network address. */
-export interface Network {
-  readonly family: Family;
-  readonly first: bigint;
+/** An interval that is one prefix. */
+export interface Network extends Interval {
   readonly length: number;
 }
 
@@ -67,8 +65,9 @@ export function cover({ family, first, last }: Interval): Network[] {
       if (start % size !== 0n || start + size - 1n > last) break;
       hostBits++;
     }
-    result.push({ family, first: start, length: bits - hostBits });
-    start += 1n << BigInt(hostBits);
+    const next = start + (1n << BigInt(hostBits));
+    result.push({ family, first: start, last: next - 1n, length: bits - hostBits });
+    start = next;
   }
   return result;
 }
@@ -78,7 +77,8 @@ export function exclude(included: Cidr, holes: readonly Interval[]): Network[] {
   const rest = subtract(included, holes);
   const only = rest[0];
   if (rest.length === 1 && only?.first === included.first && only.last === included.last) {
-    return [{ family: included.family, first: included.first, length: included.length }];
+    const { family, first, last, length } = included;
+    return [{ family, first, last, length }];
   }
   return rest.flatMap(cover);
 }
@@ -86,10 +86,6 @@ export function exclude(included: Cidr, holes: readonly Interval[]): Network[] {
 /** Number of addresses in a union. */
 export function sizeOf(intervals: readonly Interval[]): bigint {
   return intervals.reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
-}
-
-export function intervalOf({ family, first, length }: Network): Interval {
-  return { family, first, last: first + (1n << BigInt(bitsOf(family) - length)) - 1n };
 }
 
 /** An interval that belongs to somebody: a block of a side, a peer of a VPC, a subnet. */

@@ -4,7 +4,7 @@
 import type { Code } from "../codes.ts";
 import type { Path } from "../diagnostic.ts";
 import { type Cidr, type Family, formatCidr, parseCidr } from "../prefix.ts";
-import { exclude, type Interval, intervalOf, type Network, union } from "../prefix-set.ts";
+import { exclude, type Network, union } from "../prefix-set.ts";
 import type { Finding, Report } from "../report.ts";
 import type { ExposeSpec, IncludedSpec } from "../schema/peering.ts";
 import type { Entry } from "../stream/objects.ts";
@@ -207,7 +207,7 @@ function checkOneFamily(items: readonly { path: Path; cidr: Cidr }[], context: C
 function checkRoutable({ path, cidr, rest }: Part, context: Context): void {
   if (context.domain.external && isEverything(cidr)) return;
   for (const network of rest) {
-    const special = specialRangeIn(intervalOf(network));
+    const special = specialRangeIn(network);
     if (special === undefined) continue;
     const text = formatCidr(cidr);
     add(context, "FG0609", path, "value", `${text} includes addresses of ${special.prefix} (${special.meaning})`, text);
@@ -218,11 +218,6 @@ function checkRoutable({ path, cidr, rest }: Part, context: Context): void {
 /** Families that a side exposes as prefixes. */
 export function familiesOf(side: ExposingSide): Set<Family> {
   return new Set(side.blocks.flatMap(({ parts }) => parts.map(({ cidr }) => cidr.family)));
-}
-
-/** Intervals of a part's effective addresses. */
-export function intervalsOf(part: Part): Interval[] {
-  return part.rest.map(intervalOf);
 }
 
 function add(

@@ -7,7 +7,7 @@ import { type Owned, sweepOverlaps } from "../prefix-set.ts";
 import type { Report } from "../report.ts";
 import type { Entry } from "../stream/objects.ts";
 import type { Domain } from "../world.ts";
-import { type ExposingPeering, type ExposingSide, intervalsOf, type Part } from "./expose.ts";
+import type { ExposingPeering, ExposingSide, Part } from "./expose.ts";
 import { isEverything } from "./special-ranges.ts";
 
 interface ExposedInterval extends Owned<unknown> {
@@ -32,8 +32,8 @@ export function checkOverlaps(peerings: readonly ExposingPeering[], report: Repo
       for (const { index, parts } of side.blocks) {
         for (const part of parts) {
           order++;
-          for (const interval of intervalsOf(part)) {
-            const exposed = { ...interval, entry, side, part, order };
+          for (const { family, first, last } of part.rest) {
+            const exposed = { family, first, last, entry, side, part, order };
             ofSide.push({ ...exposed, owner: index });
             received.push({ ...exposed, owner: side.domain });
           }

@@ -57,11 +57,11 @@ describe("a hostile stream is refused", () => {
     const wrong = Array.from({ length: 3000 }, (_, n) =>
       peering(`p-${n}`, { [`vcp-${n}`]: "[{default: true}]", [`vpx-${n}`]: "[]" }, "gatewayGroup: g"),
     );
-    const start = performance.now();
+    const before = process.cpuUsage();
     const { errors } = loadFabric([{ file: "wrong.yaml", text: [...vpcs, ...wrong].join("---\n") }]);
     assert.equal(errors.length, 4 * 3000);
     assert.match(errors[1]?.hint ?? "", /did you mean vpc-/);
-    const ms = performance.now() - start;
+    const ms = process.cpuUsage(before).user / 1000;
     assert.ok(ms < 5000, `took ${ms} ms`);
   });
 
