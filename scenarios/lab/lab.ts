@@ -263,26 +263,16 @@ export class Lab {
   }
 
   async #make(options: UpOptions): Promise<void> {
-    const step = <T>(value: T): T => {
-      options.signal?.throwIfAborted();
-      return value;
-    };
+    const { nodes, topology } = this;
     applyObjects(this.manifestsDirectory, options.manifests ?? []);
-    const netnsNames = Object.values(this.#state.nodes).map((node) => node.netns);
-    await ipBatch(netnsNames.map((name) => `netns add ${name}`));
-    step(
-      await Promise.all([
-        createLinks(this.topology.links, this.#netnsOf),
-        ...this.nodes.map((node) => this.#startNode(node)),
-      ]),
-    );
-    this.#save();
-    await Promise.all(this.nodes.map((node) => setLinks(node.name, this.topology, this.#netnsOf, "up")));
-    step(await Promise.all(this.nodes.map((node) => tuneLinks(node.name, this.topology, this.#netnsOf))));
-    // To their end even if one fails: what is being made now must not appear after the clean-up.
-    const results = await Promise.allSettled(this.nodes.map((node) => this.#startPrograms(node)));
-    for (const result of results) if (result.status === "rejected") throw result.reason;
-    step(undefined);
+    await ipBatch(Object.values(this.#state.nodes).map((node) => `netns add ${node.netns}`));
+    await allDone([createLinks(topology.links, this.#netnsOf), ...nodes.map((node) => this.#startNode(node))]);
+    options.signal?.throwIfAborted();
+    await allDone(nodes.map((node) => setLinks(node.name, topology, this.#netnsOf, "up")));
+    await allDone(nodes.map((node) => tuneLinks(node.name, topology, this.#netnsOf)));
+    options.signal?.throwIfAborted();
+    await allDone(nodes.map((node) => this.#startPrograms(node)));
+    options.signal?.throwIfAborted();
   }
 
   async #startNode(node: TopologyNode): Promise<void> {
@@ -356,6 +346,11 @@ export class Lab {
   #save(): void {
     writeState(this.#state);
   }
+}
+
+/** Waits for all to end, then fails if one did: what is still being made must not appear after the clean-up. */
+async function allDone(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
 }
 
 /** Kills everything on a node and removes its namespace with all in it. Fine if parts of it are gone already. */

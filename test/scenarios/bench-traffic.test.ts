@@ -63,6 +63,10 @@ describe("traffic of the benchmarks", () => {
       frame.writeUInt16BE(0x0806, 12);
       assert.equal(program.testRun(frame).action, XDP.pass);
       assert.equal(received(), 1n, "ARP");
+
+      frame.writeUInt16BE(0x0800, 12);
+      program.runLive(frame, { repeat: 1000, batchSize: 64 });
+      assert.equal(received(), 1001n, "live frames");
       program.close();
       state.close();
     } finally {

@@ -1,0 +1,39 @@
+// Every scenario that comes with fabgate, run as its users run it: by the built command line.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { run } from "../../scenarios/lab/command.ts";
+import { packageRoot } from "../../scenarios/lab/paths.ts";
+import type { ScenarioResult } from "../../scenarios/run/runner.ts";
+import { scenarioNames } from "../../scenarios/run/scenario.ts";
+
+const fabgate = join(packageRoot, "dist/agent/cli/main.js");
+
+describe("fabgate lab run", function () {
+  this.timeout(300_000);
+
+  for (const name of scenarioNames()) {
+    it(`${name}: every step holds`, async () => {
+      const lab = `${name}-${process.pid}`;
+      const { code, stdout, stderr } = await run(process.execPath, [
+        fabgate,
+        "lab",
+        "run",
+        name,
+        "--name",
+        lab,
+        "-o",
+        "json",
+      ]);
+      assert.equal(code, 0, stderr);
+      const result = JSON.parse(stdout) as ScenarioResult;
+      assert.equal(result.ok, true);
+      assert.ok(result.steps.length > 0 && result.steps.every((step) => step.ok));
+    });
+  }
+
+  it("ends with 2 and the names of the scenarios there are, if it is asked for another", async () => {
+    const { code, stderr } = await run(process.execPath, [fabgate, "lab", "run", "nonsense"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /no scenario "nonsense"; there are: active-backup,/);
+  });
+});
