@@ -437,7 +437,7 @@ export class BpfProgram {
     run.writeInt32LE(options.repeat, 60);
     run.writeUInt32LE(2 /* BPF_F_TEST_XDP_LIVE_FRAMES */, 68);
     run.writeUInt32LE(options.batchSize, 76);
-    check("load-failed", "send live frames", c.programRun(this.fd, run));
+    check("load-failed", "send live frames", c.programRun(this.fd, run, packet, null));
   }
 
   close(): void {

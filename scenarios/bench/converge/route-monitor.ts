@@ -7,6 +7,7 @@ import { BenchError } from "../errors.ts";
 export class RouteMonitor {
   readonly #process: ChildProcess;
   readonly #listeners = new Set<(line: string) => void>();
+  readonly #timers = new Set<NodeJS.Timeout>();
 
   constructor(lab: Lab, leaf: string, vrf: string) {
     const [program, args] = lab.enter(leaf, ["ip", "-n", vrf, "monitor", "route"]);
@@ -29,7 +30,9 @@ export class RouteMonitor {
     return this.#seen(`the end of the route to ${prefix}`, timeoutMs, (line) => line.startsWith(`Deleted ${prefix} `));
   }
 
+  /** What is still waited for is never seen. */
   async close(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer);
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
     this.#process.kill("SIGTERM");
@@ -49,8 +52,10 @@ export class RouteMonitor {
       }, timeoutMs);
       const settle = () => {
         clearTimeout(timer);
+        this.#timers.delete(timer);
         this.#listeners.delete(listener);
       };
+      this.#timers.add(timer);
       this.#listeners.add(listener);
     });
   }

@@ -78,6 +78,8 @@ export class Traffic {
     const gatewayThread = await this.#bind();
     const request: GeneratorRequest = { durationMs: WARM_UP_MS + MEASURED_MS + 100, flowBits };
     const generating = this.#generator.ask(request);
+    // It may fail before it is waited for.
+    generating.catch(() => undefined);
     try {
       await sleep(WARM_UP_MS);
       const before = { ...(await this.#read()), runNs: runTimeNs(gatewayThread) };
