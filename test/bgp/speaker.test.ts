@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { BgpDesired, BgpSnapshot } from "../../bgp/desired.ts";
 import { BgpError } from "../../bgp/errors.ts";
+import { GobgpClient, type WatchHandler } from "../../bgp/gobgp/client.ts";
 import { type AttributeMessage, IPV4_UNICAST, pack } from "../../bgp/gobgp/messages.ts";
 import { BgpSpeaker, CONNECT_WAIT_MS, SETTLE_MS } from "../../bgp/speaker.ts";
 import { BgpLab, type Gobgpd, until } from "./lab.ts";
@@ -149,16 +150,44 @@ describe("BGP speaker", function () {
     }
   });
 
-  it("knows everything at the moment it says that it is synced", async () => {
-    const whole = speaker.snapshot();
-    const second = started(ours);
+  it("has been told everything when a watch says that it is synced", async () => {
+    // Both neighbours have something to tell, so half of it is not enough, whichever comes first.
+    const twinDesired = neighbor({ asn: 65534, routerId: "10.255.2.2", peers: twinPeers });
+    await twinSpeaker.apply({ ...twinDesired, underlay: ["10.255.2.2/32"] });
+    await changed(speaker, ({ underlay }) => underlay.length === 1);
+    const seen = new Set<string>();
+    const client = new GobgpClient(ours.socketPath);
     try {
-      const synced = await changed(second, (now) => now.synced && now);
-      assert.deepEqual([synced.overlay, synced.underlay, synced.vteps], [whole.overlay, whole.underlay, whole.vteps]);
-      assert.equal(synced.overlay.length, 2);
+      const atSync = await new Promise<string[]>((resolve, reject) => {
+        const handler: WatchHandler = {
+          peer() {},
+          routes: (routes) => {
+            for (const { nlri } of routes) seen.add(nlri.kind);
+          },
+          synced: () => resolve([...seen].sort()),
+          closed: reject,
+        };
+        client.watch(handler).catch(reject);
+      });
+      assert.deepEqual(atSync, ["mac-ip", "prefix", "unicast"]);
     } finally {
-      await second.stop();
+      client.close();
+      await twinSpeaker.apply(twinDesired);
+      await changed(speaker, ({ underlay }) => underlay.length === 0);
     }
+  });
+
+  it("announces IPv6 prefixes too, and knows them again after a restart", async () => {
+    const overlay = [...desired().overlay, type5("2001:db8:2::/48"), type5("::/0")];
+    await speaker.apply(desired({ overlay }));
+    await until("at the spine", () => atSpine("2001:db8:2::/48") && atSpine("::/0"));
+    await speaker.stop();
+    speaker = started(ours);
+    await speaker.apply(desired({ overlay }));
+    const prefixes = speaker.snapshot().announced.overlay.map(({ prefix }) => prefix);
+    assert.deepEqual(prefixes.sort(), overlay.map(({ prefix }) => prefix).sort());
+    await speaker.apply(desired());
+    await until("withdrawn", () => !atSpine("2001:db8:2::/48") && !atSpine("::/0"));
   });
 
   it("collects the next hops of EVPN routes of every type", async () => {
