@@ -47,7 +47,10 @@ class Pair {
   run(ms: number, check: () => void = () => {}): void {
     const endMs = this.nowMs + ms;
     for (;;) {
-      const nextMs = Math.min(...this.#flying.map(({ atMs }) => atMs), ...this.wakeUpMs.map((at) => at ?? endMs));
+      const nextMs = Math.min(
+        ...this.#flying.map(({ atMs }) => atMs),
+        ...this.wakeUpMs.map((at) => at ?? Number.POSITIVE_INFINITY),
+      );
       if (nextMs > endMs) break;
       this.nowMs = Math.max(this.nowMs, nextMs);
       for (const side of [0, 1] as const) {
