@@ -6,6 +6,7 @@ import "./support/build.ts";
 import { Dataplane } from "../../dataplane/dataplane.ts";
 import type { DataplaneDesired } from "../../dataplane/desired.ts";
 import { DataplaneError } from "../../dataplane/errors.ts";
+import { BpfMap } from "../../dataplane/libbpf.ts";
 import { enterGateway, fixture, gateway, leaf, routerMac, side, up0, up1, vni } from "./support/fixture.ts";
 import { Lab, silentLog } from "./support/lab.ts";
 import { frame } from "./support/packet.ts";
@@ -92,6 +93,30 @@ describe("the dataplane's state in the kernel", () => {
       removed: 1,
     });
     assert.equal(dataplane.testRun(packet()).verdict, "drop");
+  });
+
+  it("a changed tunnel moves to another slot, so that no packet sees half of it, and slots are used again", () => {
+    dataplane.apply(fixture());
+    const maps = readdirSync(pinDir).find((pin) => pin.startsWith("maps-")) ?? "";
+    const slots = BpfMap.pinned("tunnel_slots", join(pinDir, maps, "tunnel_slots"));
+    assert.ok(slots !== undefined);
+    const slotOf = () =>
+      slots
+        .entries()
+        .find(({ key }) => key.readUInt32BE(4) === 0x0aff0101)
+        ?.value.readUInt32LE();
+    const taken: (number | undefined)[] = [slotOf()];
+    for (const path of [up1, up0, up1, up0, up1, up0]) {
+      const tunnels = fixture().tunnels.map((tunnel) =>
+        tunnel.vtep === leaf.a ? { ...tunnel, paths: [path] } : tunnel,
+      );
+      dataplane.apply({ ...fixture(), tunnels });
+      taken.push(slotOf());
+    }
+    slots.close();
+    const moves = taken.slice(1).filter((slot, index) => slot !== taken[index]);
+    assert.equal(moves.length, 6, `slots ${taken}`);
+    assert.equal(new Set(taken).size, 2, `slots ${taken}`);
   });
 
   it("a tunnel without a usable uplink is no tunnel", () => {
@@ -228,6 +253,35 @@ describe("the dataplane's state in the kernel", () => {
       { "no-route": 1 },
       "the policy before is still in force",
     );
+  });
+
+  it("3000 pairs of VPCs with the same addresses stay apart, also where they share a set of the flow cache", () => {
+    // By the birthday bound about 70 pairs of them meet in one of the 65 536 sets, so that the VNI in the cache's key decides.
+    const pairs = Array.from({ length: 3000 }, (_, index) => ({ left: 200_000 + index, right: 300_000 + index }));
+    const name = (number: number) => `vpc-${number}`;
+    dataplane.apply({
+      ...fixture(),
+      policy: {
+        vpcs: pairs.flatMap(({ left, right }) => [left, right].map((number) => ({ name: name(number), vni: number }))),
+        peerings: pairs.map(({ left, right }) => ({
+          id: `${left}`,
+          sides: [side(name(left), "10.1.0.0/16"), side(name(right), "10.2.0.0/16")] as const,
+        })),
+      },
+      routes: pairs.map(({ right }) => ({
+        vni: right,
+        prefix: "10.2.0.0/16",
+        paths: [{ vtep: leaf.b, vni: right, routerMac: routerMac.b }],
+      })),
+    });
+    for (const round of ["first", "second"]) {
+      for (const { left, right } of pairs) {
+        const out = dataplane.testRun(packet(left)).packet.readUIntBE(46, 3);
+        assert.equal(out, right, `${round} packet from VNI ${left}`);
+      }
+    }
+    for (const { out } of dataplane.counters().directions.filter((_, index) => index % 2 === 0))
+      assert.equal(out.packets, 2);
   });
 
   describe("attachment", () => {
