@@ -30,7 +30,8 @@ export type BgpAction =
   | { readonly kind: "announce-underlay"; readonly prefixes: readonly string[] }
   | { readonly kind: "announce-overlay"; readonly routes: readonly EvpnPrefixRoute[] }
   | { readonly kind: "delete-peer"; readonly peer: BgpPeer }
-  | { readonly kind: "add-peer"; readonly peer: BgpPeer }
+  /** `restarting`: gobgpd has just been started; a neighbour that kept our underlay routes shall keep them until they come again. */
+  | { readonly kind: "add-peer"; readonly peer: BgpPeer; readonly restarting: boolean }
   | { readonly kind: "withdraw-overlay"; readonly routes: readonly EvpnPrefixRoute[] }
   /** Waits until the withdrawals before it have taken effect in the fabric. */
   | { readonly kind: "settle" }
@@ -58,7 +59,7 @@ export function diff(held: BgpHeld, desired: BgpDesired): BgpAction[] {
 
   if (newUnderlay.length > 0) actions.push({ kind: "announce-underlay", prefixes: newUnderlay });
   if (newRoutes.length > 0) actions.push({ kind: "announce-overlay", routes: newRoutes });
-  actions.push(...peerActions(from.peers, desired.peers));
+  actions.push(...peerActions(from.peers, desired.peers, from.global === undefined));
   if (oldRoutes.length > 0) actions.push({ kind: "withdraw-overlay", routes: oldRoutes });
   if (oldUnderlay.length > 0) {
     if (oldRoutes.length > 0) actions.push({ kind: "settle" });
@@ -109,14 +110,14 @@ function effectiveOverlay({ asn, peers, overlay }: BgpDesired): readonly EvpnPre
   return overlay.map(({ prepend, ...route }) => route);
 }
 
-function peerActions(present: readonly HeldPeer[], wanted: readonly BgpPeer[]): BgpAction[] {
+function peerActions(present: readonly HeldPeer[], wanted: readonly BgpPeer[], restarting: boolean): BgpAction[] {
   const actions: BgpAction[] = [];
   const before = new Map(present.map((peer) => [peer.address, peer]));
   for (const peer of wanted) {
     const old = before.get(peer.address);
     if (old?.standard && old.asn === peer.asn && (peer.localAddress ?? old.localAddress) === old.localAddress) continue;
     if (old) actions.push({ kind: "delete-peer", peer: old });
-    actions.push({ kind: "add-peer", peer });
+    actions.push({ kind: "add-peer", peer, restarting });
   }
   const kept = new Set(wanted.map(({ address }) => address));
   for (const peer of present) if (!kept.has(peer.address)) actions.push({ kind: "delete-peer", peer });

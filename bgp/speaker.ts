@@ -214,7 +214,7 @@ export class BgpSpeaker extends EventEmitter<{ change: [BgpSnapshot] }> {
         return await client.sendOverlay(action.routes, asn, false);
       case "add-peer":
         this.#view.expectPeer(action.peer.address);
-        return await client.addPeer(action.peer);
+        return await client.addPeer(action.peer, action.restarting);
       case "delete-peer":
         await client.deletePeer(action.peer);
         return this.#observe(() => this.#view.forgetPeer(action.peer.address));

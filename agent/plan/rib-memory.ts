@@ -4,8 +4,11 @@
 
 import type { BgpSnapshot, OverlayPath, UnderlayRoute } from "../../bgp/desired.ts";
 
-/** After its sessions are back, a restarted gobgpd gets this long to hear the routes again. */
-export const RELEARN_MS = 1000;
+/**
+ * After its sessions are back, a restarted gobgpd gets this long to hear the routes again; no longer than it takes until every
+ * route that was known is known again. FRR sends its first updates more than a second after the session is up.
+ */
+export const RELEARN_MS = 5000;
 /** Sessions that have not come back this long after gobgpd did are taken as down. */
 export const SESSIONS_BACK_MS = 15_000;
 
@@ -42,6 +45,7 @@ export function remember(memory: RibMemory, snapshot: BgpSnapshot, nowMs: number
 
   const up = new Set(establishedPeers(snapshot));
   const allBack = memory.sessions.every((session) => up.has(session));
+  if (allBack && knowsAll(snapshot, memory.view)) return { memory: accept(snapshot) };
   const connectedAtMs = memory.recovering.connectedAtMs ?? nowMs;
   const sessionsAtMs = allBack ? (memory.recovering.sessionsAtMs ?? nowMs) : undefined;
   const doneAtMs = Math.min(
@@ -56,6 +60,19 @@ export function remember(memory: RibMemory, snapshot: BgpSnapshot, nowMs: number
 function accept(snapshot: BgpSnapshot): RibMemory {
   const { overlay, underlay, vteps } = snapshot;
   return { view: { overlay, underlay, vteps }, sessions: establishedPeers(snapshot) };
+}
+
+/** Every overlay path and every underlay next hop of the view is in the snapshot. */
+function knowsAll(snapshot: BgpSnapshot, view: RibView): boolean {
+  const known = new Set(pathTexts(snapshot));
+  return pathTexts(view).every((path) => known.has(path));
+}
+
+function pathTexts({ overlay, underlay }: RibView): string[] {
+  return [
+    ...overlay.map(({ vni, prefix, vtep, routerMac, peer }) => `${vni} ${prefix} ${vtep} ${routerMac} ${peer}`),
+    ...underlay.flatMap(({ prefix, nextHops }) => nextHops.map((hop) => `${prefix} ${hop}`)),
+  ];
 }
 
 function establishedPeers(snapshot: BgpSnapshot): string[] {

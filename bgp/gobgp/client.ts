@@ -28,6 +28,8 @@ export const KEEPALIVE_S = 3;
 export const CONNECT_RETRY_S = 1;
 /** How long a neighbour keeps our underlay routes after our speaker died (RFC 4724), in seconds. */
 export const RESTART_TIME_S = 30;
+/** A restarted gobgpd sends its routes when its neighbours have sent theirs, or after this time, in seconds. */
+const DEFERRAL_TIME_S = 3;
 
 const LISTEN_PORT = 179;
 /** Time for one answer, in milliseconds: a gobgpd that is stopped but not dead must not hold us for ever. */
@@ -134,8 +136,9 @@ export class GobgpClient {
     return answers.flatMap(({ peer }) => (peer?.conf ? [heldPeer(peer, peer.conf)] : []));
   }
 
-  async addPeer(peer: BgpPeer): Promise<void> {
-    await this.#call("AddPeer", { peer: peerMessage(peer) });
+  /** @param restarting sets the restart-state and forwarding bits of RFC 4724: the neighbour keeps our stale underlay routes. */
+  async addPeer(peer: BgpPeer, restarting: boolean): Promise<void> {
+    await this.#call("AddPeer", { peer: peerMessage(peer, restarting) });
   }
 
   async deletePeer(peer: BgpPeer): Promise<void> {
@@ -294,14 +297,19 @@ const FAMILIES: readonly { readonly family: Family; readonly gracefulRestart: bo
   { family: L2VPN_EVPN, gracefulRestart: false },
 ];
 
-function peerMessage(peer: BgpPeer): object {
+function peerMessage(peer: BgpPeer, restarting: boolean): object {
   return {
     conf: { neighbor_address: peer.address, peer_asn: peer.asn },
     timers: {
       config: { connect_retry: CONNECT_RETRY_S, hold_time: HOLD_TIME_S, keepalive_interval: KEEPALIVE_S },
     },
     ...(peer.localAddress === undefined ? {} : { transport: { local_address: peer.localAddress } }),
-    graceful_restart: { enabled: true, restart_time: RESTART_TIME_S },
+    graceful_restart: {
+      enabled: true,
+      restart_time: RESTART_TIME_S,
+      deferral_time: DEFERRAL_TIME_S,
+      local_restarting: restarting,
+    },
     afi_safis: FAMILIES.map(({ family, gracefulRestart }) => ({
       config: { family, enabled: true },
       mp_graceful_restart: { config: { enabled: gracefulRestart } },

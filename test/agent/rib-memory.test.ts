@@ -23,6 +23,15 @@ const snapshot = (changes: Partial<BgpSnapshot>): BgpSnapshot => ({
   ...changes,
 });
 
+const path = {
+  vni: 100_001,
+  prefix: "10.1.1.0/24",
+  vtep: "10.255.1.1",
+  routerMac: "02:01:00:00:01:01",
+  rd: "10.255.1.1:1",
+  peer: "172.16.1.0",
+};
+
 const lost = snapshot({ connected: false, synced: false, peers: [], vteps: [] });
 
 describe("the memory of the RIB", () => {
@@ -46,16 +55,26 @@ describe("the memory of the RIB", () => {
   });
 
   it("waits until the sessions are back and have spoken", () => {
-    let state = remember(NOTHING_LEARNED, snapshot({}), 0);
+    let state = remember(NOTHING_LEARNED, snapshot({ overlay: [path] }), 0);
     state = remember(state.memory, lost, 10);
-    state = remember(state.memory, snapshot({ peers: [peer("active")], vteps: [] }), 100);
-    assert.deepEqual(state.memory.view?.vteps, ["10.255.1.1"]);
+    state = remember(state.memory, snapshot({ peers: [peer("active")] }), 100);
+    assert.deepEqual(state.memory.view?.overlay, [path]);
     assert.equal(state.recheckInMs, SESSIONS_BACK_MS);
-    state = remember(state.memory, snapshot({ vteps: [] }), 500);
+    state = remember(state.memory, snapshot({}), 500);
     assert.equal(state.recheckInMs, RELEARN_MS);
-    state = remember(state.memory, snapshot({ vteps: ["10.255.1.2"] }), 500 + RELEARN_MS);
-    assert.deepEqual(state.memory.view?.vteps, ["10.255.1.2"]);
+    assert.deepEqual(state.memory.view?.overlay, [path]);
+    state = remember(state.memory, snapshot({}), 500 + RELEARN_MS);
+    assert.deepEqual(state.memory.view?.overlay, []);
     assert.equal(state.memory.recovering, undefined);
+  });
+
+  it("waits no longer once everything that was known is known again", () => {
+    let state = remember(NOTHING_LEARNED, snapshot({ overlay: [path] }), 0);
+    state = remember(state.memory, lost, 10);
+    const another = { ...path, prefix: "10.9.9.0/24" };
+    state = remember(state.memory, snapshot({ overlay: [another, path] }), 500);
+    assert.deepEqual(state.memory.view?.overlay, [another, path]);
+    assert.equal(state.recheckInMs, undefined);
   });
 
   it("gives up on sessions that do not come back", () => {
