@@ -1,5 +1,6 @@
 // A process of the benchmark in a network namespace of the path, asked over its IPC channel: one request at a time, one answer each.
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 import { nodeProgram } from "../../lab/paths.ts";
 import { BenchError } from "../errors.ts";
 import { inNamespace } from "./namespaces.ts";
@@ -39,10 +40,9 @@ export class Child {
       ...options.args,
     ]);
     // A group of its own: Ctrl-C reaches only us, and we end it in order.
-    const child = new Child(
-      spawn(program, args, { stdio: ["ignore", "inherit", "pipe", "ipc"], detached: true }),
-      options.program,
-    );
+    const process = spawn(program, args, { stdio: ["ignore", "inherit", "pipe", "ipc"], detached: true });
+    if (options.nice !== undefined) setSessionNice(process.pid, options.nice);
+    const child = new Child(process, options.program);
     await child.#answer();
     return child;
   }
@@ -86,6 +86,12 @@ export class Child {
     const lines = this.#said.trim().split("\n").slice(-3).join("; ");
     return lines === "" ? "" : `: ${lines}`;
   }
+}
+
+/** Where the kernel schedules by session, a priority counts only within it, and the session's own counts beside others. */
+function setSessionNice(pid: number | undefined, nice: number): void {
+  const file = `/proc/${pid}/autogroup`;
+  if (existsSync(file)) writeFileSync(file, String(nice));
 }
 
 /**

@@ -15,11 +15,7 @@ const GATEWAY_CORE = 1;
 /** Caches fill and the threads find their rhythm. */
 const WARM_UP_MS = 200;
 const MEASURED_MS = 1000;
-/**
- * Scheduling priorities. All three go before whatever else the machine does, and on their core the sink goes before the generator, else frames
- * that the gateway delivered would be lost in front of it.
- */
-const RECEIVER_NICE = -20;
+/** Goes before most of what else the machine does. The receiving threads go before everything, the sink before the generator on its core. */
 const GENERATOR_NICE = -10;
 
 export interface Throughput {
@@ -149,9 +145,10 @@ function napiThread(link: string): number {
   );
 }
 
+/** Real-time priority: a thread that has to wait for its turn loses what arrives meanwhile. */
 async function bind(thread: number, core: number): Promise<void> {
   await must("taskset", ["-p", "-c", String(core), String(thread)]);
-  await must("renice", ["-n", String(RECEIVER_NICE), "-p", String(thread)]);
+  await must("chrt", ["--fifo", "--pid", "1", String(thread)]);
 }
 
 /** Time that a thread has run so far. */
