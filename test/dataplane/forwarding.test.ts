@@ -116,7 +116,7 @@ describe("forwarding between kernels over veth", () => {
     assert.match(lab.run(names.a, `ping -c 5 -i 0.01 -W 1 -M do -s 8972 ${leaves.b.host}`), / 0% packet loss/);
   });
 
-  it("carries a TCP transfer of jumbo and small segments, with no checksum wrong", async () => {
+  it("carries TCP of jumbo and small segments, and UDP, with no checksum wrong", async () => {
     lab.start(names.b, "iperf3 -s -p 5201");
     await until("iperf3 listens", () => lab.run(names.b, "ss -Hltn sport = :5201").includes("5201"));
     for (const segment of [8900, 536]) {
@@ -124,11 +124,13 @@ describe("forwarding between kernels over veth", () => {
       const result = JSON.parse(output) as { end: { sum_received: { bytes: number } } };
       assert.ok(result.end.sum_received.bytes > 10_000_000, `only ${result.end.sum_received.bytes} bytes arrived`);
     }
-    const udp = lab.run(names.a, `iperf3 -J -u -b 50M -l 1400 -c ${leaves.b.host} -p 5201 -t 1`);
+    const udp = lab.run(names.a, `iperf3 -J -u -b 10M -l 1400 -c ${leaves.b.host} -p 5201 -t 1`);
     const { lost_packets: lost, packets } = (
       JSON.parse(udp) as { end: { sum: { lost_packets: number; packets: number } } }
     ).end.sum;
-    assert.ok(packets > 1000 && lost < packets / 100, `${lost} of ${packets} datagrams lost`);
+    // A starved receiver may lose some; what the gateway lost is in its counters.
+    assert.ok(packets > 500 && lost < packets / 2, `${lost} of ${packets} datagrams lost`);
+    for (const { drops } of dataplane.counters().directions) assert.deepEqual(drops, {});
     for (const space of [names.a, names.b]) {
       const errors = lab.run(space, "nstat -asz TcpInCsumErrors UdpInCsumErrors IpInCsumErrors IcmpInCsumErrors");
       assert.doesNotMatch(errors, /CsumErrors\s+[1-9]/);
