@@ -32,4 +32,4 @@ export const failover: Suite = {
 };
 
 const NOTE =
-  "Time between the last packet before and the first one after the loss, in a stream with 1 ms between packets; 0: none was lost.";
+  "Longest outage of a stream with 1 ms between packets, from the last answered packet before it to the first after it; 0: none was lost.";
