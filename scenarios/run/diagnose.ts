@@ -61,6 +61,9 @@ async function questionsFor(lab: Lab, node: TopologyNode): Promise<Question[]> {
       return [
         { title: "status", argv: ask("status"), show: 25 },
         { title: "counters", argv: ask("counters"), show: 12 },
+        { title: "underlay routes", argv: ["ip", "route"], show: 0 },
+        { title: "neighbours", argv: ["ip", "neigh"], show: 6 },
+        { title: "links", argv: ["ip", "-s", "addr"], show: 0 },
       ];
     }
     case "leaf": {
