@@ -4,14 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import { BgpSpeaker } from "../bgp/speaker.ts";
 import { Dataplane } from "../dataplane/dataplane.ts";
-import {
-  type Diagnostic,
-  formatDiagnostic,
-  loadFabric,
-  readSources,
-  type Source,
-  watchDirectory,
-} from "../fabric-api/index.ts";
+import { type Diagnostic, formatDiagnostic, loadFabric, type Source, watchDirectory } from "../fabric-api/index.ts";
 import type { AgentCounters, AgentStatus, Condition } from "./api/messages.ts";
 import { AgentServer } from "./api/server.ts";
 import { UnknownGatewayError } from "./errors.ts";
@@ -79,8 +72,18 @@ export class Agent {
     this.#node.on("change", () => this.#reconciler.trigger());
     this.#node.start();
     this.#bgp.start();
-    this.#take(await readSources([manifests]));
-    watchDirectory(manifests, (sources) => this.#take(sources), this.#watch.signal);
+    await new Promise<void>((resolve, reject) => {
+      const onChange = (sources: Source[]) => {
+        this.#take(sources);
+        resolve();
+      };
+      // At the start an unreadable directory ends the agent; later the last good plan stays.
+      const onError = (error: unknown) => {
+        this.#reject([error instanceof Error ? error.message : String(error)], []);
+        reject(error);
+      };
+      void watchDirectory(manifests, onChange, this.#watch.signal, { onError });
+    });
     log.info({ manifests }, "agent started");
   }
 

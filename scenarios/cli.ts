@@ -110,7 +110,6 @@ const exec: CommandModule<object, { node: string; command?: string[] | undefined
       .positional("command", { type: "string", array: true, describe: "after --, the command" })
       .option("lab", { type: "string", describe: "the lab's name (default: the only one)" }),
   handler: async ({ node, command, lab: name, ...rest }) => {
-    // What follows "--" arrives here, depending on how the parser was told to treat it.
     const after = (rest as { "--"?: string[] })["--"] ?? [];
     const argv = [...(command ?? []), ...after].map(String);
     if (argv.length === 0) throw new LabError("ERR_LAB_USAGE", `give a command: fabgate lab exec ${node} -- COMMAND`);

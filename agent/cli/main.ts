@@ -17,6 +17,7 @@ const EXIT_USAGE = 2;
 const words = hideBin(process.argv);
 const parser = yargs(words)
   .scriptName("fabgate")
+  .parserConfiguration({ "populate--": true })
   .usage("$0 <command>\n\nA gateway for EVPN/VXLAN data-centre fabrics.")
   .command(validateCommand)
   .command(planCommand)

@@ -51,6 +51,14 @@ const stepFields = {
       (probe) => probe.proto !== "icmp" || (probe.seenAs ?? probe.notAt) === undefined,
       "seenAs and notAt need proto udp or tcp",
     ),
+  /** Transfers bulk data over TCP with iperf3. */
+  transfer: z.strictObject({
+    from: name,
+    to: name,
+    address: z.string().optional(),
+    megabytes: z.int().min(1).max(100_000),
+    within: duration.default(30_000),
+  }),
   /** Starts a stream of numbered packets, or a live TCP connection, that goes on until the scenario ends. */
   traffic: z.strictObject({
     name,
@@ -121,6 +129,7 @@ const optionalFields = z.strictObject({
   apply: stepFields.apply.optional(),
   delete: stepFields.delete.optional(),
   probe: stepFields.probe.optional(),
+  transfer: stepFields.transfer.optional(),
   traffic: stepFields.traffic.optional(),
   expect: stepFields.expect.optional(),
   fail: stepFields.fail.optional(),
@@ -131,7 +140,7 @@ const optionalFields = z.strictObject({
   show: stepFields.show.optional(),
 });
 const oneKind =
-  "a step is one of apply, delete, probe, traffic, expect, fail, restore, restart-agent, servedBy, spread, show";
+  "a step is one of apply, delete, probe, transfer, traffic, expect, fail, restore, restart-agent, servedBy, spread, show";
 const simpleStep = optionalFields.refine((step) => Object.keys(step).length === 1, oneKind);
 const repeatStep = optionalFields
   .extend({

@@ -23,6 +23,13 @@ const STREAM_START_MS = 5000;
 /** A stream that was started runs well when it has run this long without loss. */
 const STARTED_MS = 200;
 const RETRY_MS = 50;
+const IPERF_PORT = "7004";
+/** iperf3's receiver no longer counts what is in flight when the sender says that it is done. */
+const IPERF_COUNTED = 0.95;
+
+const iperfReport = z.object({
+  end: z.object({ sum_received: z.object({ bytes: z.number(), bits_per_second: z.number() }) }),
+});
 
 export class Steps {
   readonly #lab: Lab;
@@ -53,6 +60,7 @@ export class Steps {
       return {};
     },
     probe: (step) => this.#probe(step),
+    transfer: (step) => this.#transfer(step),
     traffic: (step) => this.#traffic(step),
     expect: (step) => this.#expect(step),
     fail: async ({ node, how }) => {
@@ -128,6 +136,23 @@ export class Steps {
     ];
     const { stdout } = await this.#lab.exec(from, argv, { timeoutMs: 10_000 });
     return { answered: Number(/(\d+) received/.exec(stdout)?.[1] ?? 0), arrived: undefined, misled: 0, seenAs: [] };
+  }
+
+  async #transfer(step: StepOf<"transfer">): Promise<Measured> {
+    const address = step.address ?? (await this.#addressOf(step.to));
+    const bytes = step.megabytes * 1_000_000;
+    const server = this.#lab.exec(step.to, ["iperf3", "-s", "-1", "-p", IPERF_PORT], { timeoutMs: step.within });
+    const result = await this.#until(step.within, async () => {
+      const argv = ["iperf3", "-c", address, "-p", IPERF_PORT, "-n", String(bytes), "-J"];
+      const { code, stdout } = await this.#lab.exec(step.from, argv, { timeoutMs: step.within });
+      const report = iperfReport.safeParse(code === 0 ? JSON.parse(stdout) : undefined);
+      if (!report.success) throw new StepFailed(`iperf3: ${/"error":\s*"(.*)"/.exec(stdout)?.[1] ?? "no report"}`);
+      return report.data.end;
+    });
+    await server;
+    const received = result.sum_received.bytes;
+    if (received < bytes * IPERF_COUNTED) throw new StepFailed(`${received} of ${bytes} bytes arrived`);
+    return { received, bitsPerSecond: result.sum_received.bits_per_second };
   }
 
   async #traffic(step: StepOf<"traffic">): Promise<Measured> {

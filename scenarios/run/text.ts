@@ -16,6 +16,7 @@ function measuredText({ measured }: StepResult): string {
     return `loss window ${measured.lossWindowMs.toFixed(1)} ms, ${measured.lost} of ${measured.sent} lost`;
   }
   if (typeof measured?.medianRttMs === "number") return `round trip ${measured.medianRttMs.toFixed(2)} ms`;
+  if (typeof measured?.bitsPerSecond === "number") return `${(measured.bitsPerSecond / 1e9).toFixed(1)} Gbit/s`;
   if (Array.isArray(measured?.seenAs)) return `seen as ${measured.seenAs.join(", ")}`;
   return "";
 }
