@@ -15,6 +15,9 @@ import { until } from "./lab.ts";
 export const run = promisify(execFile);
 let labs = 0;
 
+/** What other speakers are started with, so that other work on this machine does not make them flap: ours does it by itself. */
+const REAL_TIME = ["chrt", "--rr", "1"];
+
 export class BfdLab {
   readonly #prefix = `fgf${process.pid}x${labs++}`;
   readonly #nodes = new Set<string>();
@@ -113,7 +116,7 @@ export class BfdLab {
         "-z",
         `${directory}/zserv.api`,
       ];
-      const command = [`/usr/lib/frr/${name}`, ...files, "--vty_socket", directory, ...more];
+      const command = [...REAL_TIME, `/usr/lib/frr/${name}`, ...files, "--vty_socket", directory, ...more];
       return await this.spawn(node, command, () => accepts(`${directory}/${name}.vty`));
     };
     const zebra = await daemon("zebra");
@@ -127,7 +130,7 @@ export class BfdLab {
     const [file, socketPath] = [join(directory, "bird.conf"), join(directory, "bird.ctl")];
     await writeFile(file, configuration);
     await rm(socketPath, { force: true });
-    const command = ["bird", "-f", "-c", file, "-s", socketPath, "-P", join(directory, "bird.pid")];
+    const command = [...REAL_TIME, "bird", "-f", "-c", file, "-s", socketPath, "-P", join(directory, "bird.pid")];
     const child = await this.spawn(node, command, () => accepts(socketPath));
     return new Bird(file, socketPath, child);
   }
