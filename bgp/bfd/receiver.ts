@@ -24,7 +24,8 @@ const POLL_BUDGET = 32;
 /** Bytes of kernel memory: about 1000 packets, ten times what 500 sessions at 300 ms send in 100 ms. */
 const ESTABLISHED_BUFFER = 1 << 19;
 
-export type PacketHandler = (payload: Buffer, from: string) => void;
+/** `payload` is valid during the call only. */
+export type PacketHandler = (payload: Buffer, from: string, queue: Queue) => void;
 
 export class Receiver {
   readonly #fds: Readonly<Record<Queue, number>>;
@@ -65,7 +66,7 @@ export class Receiver {
     this.#fds = fds;
     this.#handler = handler;
     this.#established = established;
-    established.on("message", (payload, { address }) => handler(payload, address));
+    established.on("message", (payload, { address }) => handler(payload, address, "established"));
     // An unconnected socket reports no errors of the network; should it, the next packet is unaffected.
     established.on("error", () => {});
   }
@@ -77,11 +78,11 @@ export class Receiver {
 
   /** Reads a bounded number of packets from the queues that the event loop does not read. */
   poll(): void {
-    for (const fd of [this.#fds.setup, this.#fds.unsolicited]) {
+    for (const queue of ["setup", "unsolicited"] as const) {
       for (let i = 0; i < POLL_BUDGET; i++) {
-        const packet = receiveFrom(fd);
+        const packet = receiveFrom(this.#fds[queue]);
         if (!packet) break;
-        this.#handler(packet.payload, packet.from);
+        this.#handler(packet.payload, packet.from, queue);
       }
     }
   }

@@ -11,6 +11,7 @@ import { isIPv4 } from "node:net";
 import type { BgpLog as Log } from "../log.ts";
 import type { DiscardReason } from "./discard.ts";
 import { BfdError } from "./errors.ts";
+import type { Queue } from "./filter.ts";
 import { addressNumber } from "./libc.ts";
 import { configure, receive, resume, type SessionEvent, type Step, tick } from "./machine.ts";
 import { decodePacket } from "./packet.ts";
@@ -45,7 +46,7 @@ export interface SessionView {
   readonly txErrors: number;
   readonly lastTxError: string;
   readonly discards: Readonly<Partial<Record<DiscardReason, number>>>;
-  /** Transitions into Up and out of it. */
+  /** Transitions into Up and out of it, restarts of this process included. */
   readonly ups: number;
   readonly downs: number;
 }
@@ -200,10 +201,10 @@ export class BfdSpeaker extends EventEmitter<SpeakerEvents> {
     } catch (error) {
       this.#log.warn({ error: reasonOf(error) }, "the BFD state file cannot be used, starting without sessions");
     }
-    for (const { key, config, discriminator, port, sinceMs, up } of saved) {
+    for (const { key, config, discriminator, port, sinceMs, ups, downs, up } of saved) {
       await this.#openReceiver(key.localAddress);
       const entry = this.#create(key, config, discriminator, port);
-      entry.sinceMs = sinceMs;
+      Object.assign(entry, { sinceMs, ups, downs });
       if (up) this.#take(entry, resume(entry.session, up, performance.now(), Math.random));
       else this.#tick(entry);
     }
@@ -214,7 +215,9 @@ export class BfdSpeaker extends EventEmitter<SpeakerEvents> {
   async #openReceiver(localAddress: string | undefined): Promise<void> {
     const name = localAddress ?? "";
     if (this.#receivers.has(name)) return;
-    const receiver = await Receiver.open(localAddress, (payload, from) => this.#receive(payload, from, localAddress));
+    const receiver = await Receiver.open(localAddress, (payload, from, queue) => {
+      this.#receive(payload, from, localAddress, queue);
+    });
     const other = this.#receivers.get(name);
     // Two sessions were added at once; one receiver is enough.
     if (other) receiver.close();
@@ -255,7 +258,7 @@ export class BfdSpeaker extends EventEmitter<SpeakerEvents> {
     this.#selectSoon();
   }
 
-  #receive(payload: Buffer, from: string, localAddress: string | undefined): void {
+  #receive(payload: Buffer, from: string, localAddress: string | undefined, queue: Queue): void {
     if (this.#stopped) return;
     const decoded = decodePacket(payload);
     if (decoded.discard) {
@@ -267,6 +270,8 @@ export class BfdSpeaker extends EventEmitter<SpeakerEvents> {
       count(this.#discards, entry);
       return;
     }
+    // During the handshake a neighbour's packets arrive on two queues: what it sent before it knew our discriminator comes first.
+    if (queue === "established" && entry.session.state !== "Up") this.#receivers.get(localAddress ?? "")?.poll();
     const step = receive(entry.session, decoded.packet, decoded.bytes, performance.now(), Math.random);
     if (step.discard) count(entry.discards, step.discard);
     else entry.rxPackets++;
@@ -376,12 +381,21 @@ export class BfdSpeaker extends EventEmitter<SpeakerEvents> {
   }
 
   #saved(): SavedSession[] {
-    return this.list().map(({ key, session, sourcePort, sinceMs }) => {
+    return this.list().map(({ key, session, sourcePort, sinceMs, ups, downs }) => {
       const { config, localDiscriminator: discriminator } = session;
       const { remoteDiscriminator, remoteMinRxUs, remoteDesiredMinTxUs, remoteDetectMult, txSequence, rxSequence } =
         session;
       const up = { remoteDiscriminator, remoteMinRxUs, remoteDesiredMinTxUs, remoteDetectMult, txSequence, rxSequence };
-      return { key, config, discriminator, port: sourcePort, sinceMs, ...(session.state === "Up" ? { up } : {}) };
+      return {
+        key,
+        config,
+        discriminator,
+        port: sourcePort,
+        sinceMs,
+        ups,
+        downs,
+        ...(session.state === "Up" ? { up } : {}),
+      };
     });
   }
 }

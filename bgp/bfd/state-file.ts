@@ -18,6 +18,8 @@ export interface SavedSession {
   readonly port: number;
   /** Milliseconds since the epoch at which the state was entered. */
   readonly sinceMs: number;
+  readonly ups: number;
+  readonly downs: number;
   /** Set while Up. */
   readonly up?: Remembered;
 }
@@ -79,7 +81,14 @@ function text(sessions: readonly SavedSession[]): string {
 
 function checkSession(value: unknown): SavedSession {
   const saved = value as SavedSession;
-  const numbers = [saved.discriminator, saved.port, saved.sinceMs, ...(saved.up ? Object.values(saved.up) : [])];
+  const numbers = [
+    saved.discriminator,
+    saved.port,
+    saved.sinceMs,
+    saved.ups,
+    saved.downs,
+    ...(saved.up ? Object.values(saved.up) : []),
+  ];
   const whole = numbers.every((number) => number === undefined || (Number.isInteger(number) && number >= 0));
   const problem = typeof saved.key?.peer === "string" && whole ? configProblem(saved.config) : "a session is damaged";
   if (problem) throw new Error(problem);

@@ -234,6 +234,34 @@ describe("fabgate bfd", function () {
     }
   });
 
+  it("follows a handshake in the order in which it was sent, although it arrives on two queues", async () => {
+    const peer = "10.9.0.9";
+    const [ours] = both(FAST);
+    await left.client.ensure([...ours, { ...FAST, peer, passive: true }]);
+    const { localDiscriminator } = await sessionOf(left.client, peer);
+    const hello: ControlPacket = {
+      diagnostic: 0,
+      state: "Down",
+      poll: false,
+      final: false,
+      controlPlaneIndependent: false,
+      demand: false,
+      detectMult: 10,
+      myDiscriminator: 1,
+      yourDiscriminator: 0,
+      desiredMinTxUs: 1_000_000,
+      requiredMinRxUs: 1_000_000,
+      requiredMinEchoRxUs: 0,
+      authenticated: false,
+    };
+    const packets = [hello, { ...hello, state: "Init" as const, yourDiscriminator: localDiscriminator }];
+    const forged = packets.map((packet) => ({ source: peer, ttl: 255, hex: encodePacket(packet).toString("hex") }));
+    await forge(LEFT, 100_000, forged);
+    await until("both were heard", async () => (await sessionOf(left.client, peer)).rxPackets === 2);
+    assert.deepEqual(transitionsOf(left.events, peer), ["Down > Init handshake", "Init > Up handshake"]);
+    await settle(FAST);
+  });
+
   it("leaves sessions alone when a client ends, and tells a new one where they stand", async () => {
     await settle(FAST);
     left.client.close();
