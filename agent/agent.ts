@@ -7,6 +7,7 @@ import { Dataplane } from "../dataplane/dataplane.ts";
 import { type Diagnostic, formatDiagnostic, loadFabric, type Source, watchDirectory } from "../fabric-api/index.ts";
 import type { AgentCounters, AgentStatus, Condition } from "./api/messages.ts";
 import { AgentServer } from "./api/server.ts";
+import { type BfdTimers, BfdWatch } from "./bfd.ts";
 import { UnknownGatewayError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { NodeNetwork } from "./node/node.ts";
@@ -24,12 +25,14 @@ export interface AgentOptions {
   readonly manifests: string;
   readonly version: string;
   readonly signals: SignalOptions;
+  readonly bfd: BfdTimers;
   readonly log: Log;
 }
 
 export class Agent {
   readonly #options: AgentOptions;
   readonly #bgp: BgpSpeaker;
+  readonly #bfd: BfdWatch;
   readonly #node = new NodeNetwork();
   readonly #reconciler: Reconciler;
   readonly #server: AgentServer;
@@ -50,8 +53,10 @@ export class Agent {
       warnings: [],
     };
     this.#bgp = new BgpSpeaker({ socketPath: paths.gobgpSocket, log: log.child({ component: "bgp" }) });
+    this.#bfd = new BfdWatch(paths.bfdSocket, options.bfd, log.child({ component: "bfd" }));
     this.#reconciler = new Reconciler({
       bgp: this.#bgp,
+      bfd: this.#bfd,
       node: this.#node,
       openDataplane: () =>
         Dataplane.open({ pinDir: paths.pinDirectory, log: log.child({ component: "dataplane" }), mountBpffs: true }),
@@ -69,6 +74,7 @@ export class Agent {
     await mkdir(gatewayPaths(gateway).runDirectory, { recursive: true, mode: 0o700 });
     await this.#server.start();
     this.#bgp.on("change", () => this.#reconciler.trigger());
+    this.#bfd.on("change", () => this.#reconciler.trigger());
     this.#node.on("change", () => this.#reconciler.trigger());
     this.#node.start();
     this.#bgp.start();
@@ -93,6 +99,7 @@ export class Agent {
     log.info({ how }, "agent stopping");
     this.#watch.abort();
     this.#node.stop();
+    this.#bfd.stop();
     await this.#reconciler.stop();
     if (how === "withdraw") {
       await this.#bgp.withdrawAll();
@@ -147,6 +154,7 @@ export class Agent {
         startedAtMs: this.#startedAtMs,
         manifests: this.#manifests,
         bgp: this.#bgp.snapshot(),
+        bfdState: (neighbor) => this.#bfd.stateOf(neighbor),
         ...this.#reconciler.knowledge,
       },
       this.#conditions,

@@ -9,6 +9,9 @@ export interface GatewayPaths {
   readonly runDirectory: string;
   readonly agentSocket: string;
   readonly gobgpSocket: string;
+  readonly bfdSocket: string;
+  /** What `fabgate bfd` keeps over a restart of itself. */
+  readonly bfdState: string;
   readonly pinDirectory: string;
 }
 
@@ -22,6 +25,8 @@ export function gatewayPaths(
     runDirectory: own,
     agentSocket: `${own}/agent.sock`,
     gobgpSocket: `${own}/gobgp.sock`,
+    bfdSocket: `${own}/bfd.sock`,
+    bfdState: `${own}/bfd.state`,
     pinDirectory: `${pinDirectory}/${gateway}`,
   };
 }

@@ -6,14 +6,15 @@ import type { BgpSpeaker } from "../bgp/speaker.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
 import type { DataplanePolicy, UplinkStatus } from "../dataplane/desired.ts";
 import type { LastApply } from "./api/messages.ts";
+import type { BfdWatch } from "./bfd.ts";
 import type { Log } from "./log.ts";
 import type { NodeNetwork, NodeState } from "./node/node.ts";
 import { type Deliverable, Destinations, deliverable } from "./plan/deliverable.ts";
 import { bgpDesired, dataplaneRoutes, overlayKey } from "./plan/desired.ts";
 import type { Plan } from "./plan/plan.ts";
 import { retiring, SETTLE_MS, withRetiring } from "./plan/retain.ts";
-import { NOTHING_LEARNED, type RibMemory, type RibView, remember } from "./plan/rib-memory.ts";
-import { resolveUnderlay } from "./plan/underlay.ts";
+import { NOTHING_LEARNED, type RibMemory, remember, usable } from "./plan/rib-memory.ts";
+import { liveUplinks, resolveUnderlay } from "./plan/underlay.ts";
 
 /** Waits between tries after a failure: doubled from the first to the last. */
 const RETRY_FIRST_MS = 100;
@@ -23,6 +24,7 @@ const NO_POLICY: DataplanePolicy = { vpcs: [], peerings: [] };
 
 export interface ReconcilerOptions {
   readonly bgp: BgpSpeaker;
+  readonly bfd: BfdWatch;
   readonly node: NodeNetwork;
   /** Opened on first use, so that a node where it cannot be loaded still has sessions and a status. */
   readonly openDataplane: () => Dataplane;
@@ -36,6 +38,7 @@ export class Reconciler {
   #rib: RibMemory = NOTHING_LEARNED;
   #nodeState: NodeState | undefined;
   #nodeProblems: readonly string[] = [];
+  #live: readonly string[] = [];
   #deliverable: Deliverable | undefined;
   #inForce: DataplanePolicy = NO_POLICY;
   #retiring: DataplanePolicy = NO_POLICY;
@@ -87,6 +90,7 @@ export class Reconciler {
       deliverable: this.#deliverable,
       ribStale: this.#rib.recovering !== undefined,
       links: this.#nodeState?.links ?? [],
+      live: this.#live,
       nodeProblems: this.#nodeProblems,
       uplinks: this.#uplinks(),
     };
@@ -127,8 +131,9 @@ export class Reconciler {
 
   /** One round: node, then what is learned, then the dataplane, and only then what is announced. */
   async #reconcile(plan: Plan): Promise<void> {
-    const { bgp, node } = this.#options;
+    const { bgp, bfd, node } = this.#options;
     this.#nodeProblems = await node.configure(plan.node);
+    bfd.ensure(plan.bgp.peers);
 
     const snapshot = bgp.snapshot();
     const { memory, recheckInMs } = remember(this.#rib, snapshot, Date.now());
@@ -147,7 +152,7 @@ export class Reconciler {
 
     const state = await node.read();
     this.#nodeState = state;
-    const learned = this.#learned(plan, memory.view);
+    const learned = usable(memory.view, plan.gatewayVteps, bfd.failed);
     const vteps = learned.overlay.map((path) => path.vtep);
     const underlay = resolveUnderlay(
       vteps,
@@ -171,24 +176,15 @@ export class Reconciler {
     });
     this.#inForce = plan.dataplane.policy;
 
-    const attached = this.#uplinks().filter((uplink) => uplink.mode !== "detached");
+    this.#live = liveUplinks(state.links, plan.node.neighbors, bfd.failed);
+    const attached = this.#uplinks().flatMap((uplink) => (uplink.mode === "detached" ? [] : [uplink.name]));
     this.#deliverable = deliverable(plan.bgp.announcements, {
       dataplaneAttached: attached.length > 0,
-      uplinkUp: attached.some((uplink) => state.links.find((link) => link.name === uplink.name)?.up),
+      uplinkUp: this.#live.some((name) => attached.includes(name)),
       destinations: new Destinations(learned.overlay.filter((path) => reachable.has(path.vtep))),
     });
     const routes = this.#deliverable.announce.map(({ route }) => route);
     this.#announce(bgpDesired(plan, this.#deliverable.closed ? [] : [...plan.bgp.anchors, ...routes]));
-  }
-
-  /** What other gateways announce is for the leaves: never a destination or a source of ours. */
-  #learned(plan: Plan, view: RibView): RibView {
-    const gateways = new Set(plan.gatewayVteps);
-    return {
-      overlay: view.overlay.filter((path) => !gateways.has(path.vtep)),
-      underlay: view.underlay,
-      vteps: view.vteps.filter((vtep) => !gateways.has(vtep)),
-    };
   }
 
   /** Peerings that this plan no longer serves are carried until their withdrawal has settled. */

@@ -19,9 +19,13 @@ export interface Knowledge {
   readonly plan: Plan | undefined;
   readonly deliverable: Deliverable | undefined;
   readonly bgp: BgpSnapshot;
+  /** State of the BFD session with a neighbour; undefined while there is none. */
+  readonly bfdState: (neighbor: string) => string | undefined;
   readonly ribStale: boolean;
   readonly uplinks: readonly UplinkStatus[];
   readonly links: readonly Link[];
+  /** Names of the links that are up and whose neighbours BFD has not declared dead. */
+  readonly live: readonly string[];
   /** What the plan wants and the node cannot give. */
   readonly nodeProblems: readonly string[];
 }
@@ -42,7 +46,10 @@ export function buildStatus(knowledge: Knowledge, previous: readonly Condition[]
       connected: bgp.connected,
       synced: bgp.synced,
       stale: knowledge.ribStale,
-      peers: bgp.peers.map(({ address, asn, state, sinceMs }) => ({ address, asn, state, sinceMs })),
+      peers: bgp.peers.map(({ address, asn, state, sinceMs }) => ({
+        ...{ address, asn, state, sinceMs },
+        bfd: knowledge.bfdState(address) ?? "",
+      })),
       announced: bgp.announced.overlay.length,
       learned: bgp.overlay.length,
       unusable: bgp.unusable,
@@ -108,7 +115,7 @@ function conditions(
   };
   const established = bgp.peers.filter((peer) => peer.state === "established").length;
   const detached = uplinks.filter((uplink) => uplink.dataplane === "detached");
-  const down = uplinks.filter((uplink) => !uplink.up);
+  const down = uplinks.filter((uplink) => !knowledge.live.includes(uplink.name));
   const silent = peerings.filter((peering) => peering.announced < peering.wanted);
   return [
     manifests.valid
@@ -135,7 +142,12 @@ function conditions(
         ),
     down.length === 0
       ? condition("UplinksUp", true, "Up", "")
-      : condition("UplinksUp", false, "Down", down.map((uplink) => uplink.name).join(", ")),
+      : condition(
+          "UplinksUp",
+          false,
+          "Down",
+          down.map((one) => `${one.name}: ${one.up ? "BFD is down" : "no link"}`).join(", "),
+        ),
     bgp.connected
       ? condition("BgpConnected", true, "Connected", `${established} of ${bgp.peers.length} sessions established`)
       : condition("BgpConnected", false, "Disconnected", "gobgpd does not answer; forwarding goes on as it was"),

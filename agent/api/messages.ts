@@ -24,6 +24,7 @@ export interface AgentStatus {
       readonly asn: number;
       readonly state: string;
       readonly sinceMs: number;
+      readonly bfd: string;
     }[];
     readonly announced: number;
     readonly learned: number;

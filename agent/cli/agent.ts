@@ -11,6 +11,8 @@ interface AgentArguments extends SignalArguments {
   readonly gateway: string;
   readonly manifests: string;
   readonly "on-stop": (typeof ON_STOP)[number];
+  readonly "bfd-interval": number;
+  readonly "bfd-multiplier": number;
   readonly "log-level": (typeof LOG_LEVELS)[number];
 }
 
@@ -26,6 +28,8 @@ export const agentCommand: CommandModule<object, AgentArguments> = {
         default: "hand-over" as const,
         describe: "on SIGTERM: leave routes and forwarding as they are, or take them back",
       })
+      .option("bfd-interval", { number: true, default: 100, describe: "milliseconds between BFD packets, 10 to 60000" })
+      .option("bfd-multiplier", { number: true, default: 3, describe: "BFD packets in a row that may be missing" })
       .option("log-level", { choices: LOG_LEVELS, default: "info" as const, describe: "least level that is logged" })
       .option("community-asn", communityAsnOption)
       .option("prepend", prependOption),
@@ -33,8 +37,9 @@ export const agentCommand: CommandModule<object, AgentArguments> = {
     const { Agent } = await import("../agent.ts");
     const { createLog } = await import("../log.ts");
     const { gateway, manifests } = args;
+    const bfd = { intervalMs: args.bfdInterval, multiplier: args.bfdMultiplier };
     const log = createLog(gateway, args.logLevel);
-    const agent = new Agent({ gateway, manifests, version, signals: signalsOf(args), log });
+    const agent = new Agent({ gateway, manifests, version, signals: signalsOf(args), bfd, log });
     const stopped = new Promise<void>((resolve, reject) => {
       const stop = () => agent.stop(args.onStop).then(resolve, reject);
       process.once("SIGTERM", stop);

@@ -5,6 +5,7 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { agentCommand } from "./agent.ts";
+import { bfdCommand } from "./bfd.ts";
 import { countersCommand } from "./counters.ts";
 import { exitCodeOf, messageOf } from "./failure.ts";
 import { planCommand } from "./plan.ts";
@@ -22,6 +23,7 @@ const parser = yargs(words)
   .command(validateCommand)
   .command(planCommand)
   .command(agentCommand)
+  .command(bfdCommand)
   .command(statusCommand)
   .command(countersCommand)
   .demandCommand(1, "name a command")

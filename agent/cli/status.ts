@@ -48,8 +48,14 @@ function statusTable(status: AgentStatus): string {
       status.uplinks.map((row) => [row.name, row.up ? "up" : "down", row.mtu, row.dataplane, row.reason]),
     ),
     columns(
-      ["neighbor", "asn", "state", "since"],
-      bgp.peers.map((peer) => [peer.address, peer.asn, peer.state, new Date(peer.sinceMs).toISOString()]),
+      ["neighbor", "asn", "state", "bfd", "since"],
+      bgp.peers.map((peer) => [
+        peer.address,
+        peer.asn,
+        peer.state,
+        peer.bfd || "-",
+        new Date(peer.sinceMs).toISOString(),
+      ]),
     ),
     columns(
       ["condition", "status", "reason", "message"],

@@ -57,6 +57,22 @@ export function remember(memory: RibMemory, snapshot: BgpSnapshot, nowMs: number
   return { memory: { ...memory, recovering }, recheckInMs: doneAtMs - nowMs };
 }
 
+/**
+ * What of a view traffic may use: nothing that other gateways announce, for that is meant for the leaves; nothing that was learned
+ * from, or leads over, a neighbour that BFD has declared dead.
+ */
+export function usable(view: RibView, gatewayVteps: readonly string[], dead: ReadonlySet<string>): RibView {
+  const gateways = new Set(gatewayVteps);
+  return {
+    overlay: view.overlay.filter((path) => !gateways.has(path.vtep) && !dead.has(path.peer)),
+    underlay: view.underlay.flatMap(({ prefix, nextHops }) => {
+      const alive = nextHops.filter((hop) => !dead.has(hop));
+      return alive.length > 0 ? [{ prefix, nextHops: alive }] : [];
+    }),
+    vteps: view.vteps.filter((vtep) => !gateways.has(vtep)),
+  };
+}
+
 function accept(snapshot: BgpSnapshot): RibMemory {
   const { overlay, underlay, vteps } = snapshot;
   return { view: { overlay, underlay, vteps }, sessions: establishedPeers(snapshot) };

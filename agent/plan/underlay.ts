@@ -94,6 +94,15 @@ export function resolveUnderlay(
   };
 }
 
+/** Links that are up and not cut off: of the BGP neighbours behind them, if any, at least one is not declared dead by BFD. */
+export function liveUplinks(links: readonly Link[], neighbors: readonly string[], dead: ReadonlySet<string>): string[] {
+  return links.flatMap((link) => {
+    const behind = neighbors.filter((ip) => link.addresses.some((address) => contains(cidr(address), cidr(ip))));
+    const cutOff = behind.length > 0 && behind.every((ip) => dead.has(ip));
+    return link.up && !cutOff ? [link.name] : [];
+  });
+}
+
 function longer<T extends { interval: Cidr }>(best: T | undefined, candidate: T): T {
   return best && best.interval.length >= candidate.interval.length ? best : candidate;
 }

@@ -1,4 +1,4 @@
-// What runs on a gateway node: gobgpd and the agent. On a real gateway systemd starts them.
+// What runs on a gateway node: gobgpd, the BFD speaker and the agent. On a real gateway systemd starts them.
 import { execOnNode, startOnNode } from "./node.ts";
 import { nodeProgram } from "./paths.ts";
 import type { ProcessId } from "./process-id.ts";
@@ -6,7 +6,7 @@ import type { ProcessId } from "./process-id.ts";
 /** Directory of the manifests on every gateway node; a bind of the lab's working copy. */
 export const GATEWAY_MANIFESTS = "/etc/fabgate/manifests";
 
-export const GATEWAY_PROGRAMS = ["gobgpd", "agent"] as const;
+export const GATEWAY_PROGRAMS = ["gobgpd", "bfd", "agent"] as const;
 export type GatewayProgram = (typeof GATEWAY_PROGRAMS)[number];
 
 /** Starts one of them on a node; output goes to `log`. */
@@ -22,6 +22,7 @@ export async function startGatewayProgram(
     const argv = [...fabgate, "agent", "--gateway", gateway, "--manifests", GATEWAY_MANIFESTS];
     return startOnNode(init, argv, log, env);
   }
+  if (program === "bfd") return startOnNode(init, [...fabgate, "bfd", "--gateway", gateway], log, env);
   // gobgpd refuses to start where a killed one left its socket.
   await execOnNode(init, ["sh", "-c", 'mkdir -p "$1" && rm -f "$1/gobgp.sock"', "sh", runtime]);
   const argv = ["gobgpd", "--api-hosts", `unix://${runtime}/gobgp.sock`, "--pprof-disable", "--log-plain"];

@@ -178,7 +178,7 @@ export class Lab {
     const definition = this.node(node);
     const state = this.#node(node);
     if (state.fault !== undefined) throw new LabError("ERR_LAB_USAGE", `${node} has failed already (${state.fault})`);
-    if ((how === "kill-agent" || how === "kill-gobgpd") && definition.role !== "gateway") {
+    if (how.startsWith("kill-") && definition.role !== "gateway") {
       throw new LabError("ERR_LAB_USAGE", `${how}: ${node} is not a gateway`);
     }
     if (how === "power-off" && definition.role === "leaf") {
@@ -207,6 +207,8 @@ export class Lab {
         return this.#kill(node, "agent");
       case "kill-gobgpd":
         return this.#kill(node, "gobgpd");
+      case "kill-bfd":
+        return this.#kill(node, "bfd");
     }
   }
 

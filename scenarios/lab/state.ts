@@ -16,7 +16,7 @@ export interface LabState {
   readonly nodes: Record<string, NodeState>;
 }
 
-export const FAULTS = ["power-off", "link-down", "blackhole", "kill-agent", "kill-gobgpd"] as const;
+export const FAULTS = ["power-off", "link-down", "blackhole", "kill-agent", "kill-gobgpd", "kill-bfd"] as const;
 export type Fault = (typeof FAULTS)[number];
 
 export interface NodeState {

@@ -3,7 +3,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fabgate } from "../lab/gateway-programs.ts";
+import { fabgate, GATEWAY_PROGRAMS } from "../lab/gateway-programs.ts";
 import type { Lab } from "../lab/lab.ts";
 import { labDirectory } from "../lab/state.ts";
 import type { TopologyNode } from "../lab/topology.ts";
@@ -45,7 +45,7 @@ async function askNode(lab: Lab, node: TopologyNode, directory: string): Promise
     summary.push(`   ${title}:`, ...excerpt(text, show));
   }
   if (node.gateway !== undefined) {
-    for (const program of ["agent", "gobgpd"]) {
+    for (const program of GATEWAY_PROGRAMS) {
       if (!lab.isProgramRunning(node.name, program)) summary.push(`   ${program} is not running`);
     }
     const log = readFileSync(lab.logFile(node.name, "agent"), "utf8").trimEnd();

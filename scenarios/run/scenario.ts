@@ -11,7 +11,7 @@ import { FAULTS } from "../lab/state.ts";
 import { readTopology, type Topology } from "../lab/topology.ts";
 import { duration } from "./duration.ts";
 
-const LATER_FAULTS: readonly string[] = ["kill-bfd", "freeze-agent", "detach-dataplane"];
+const LATER_FAULTS: readonly string[] = ["freeze-agent", "detach-dataplane"];
 const port = z.int().min(1).max(65535);
 const name = z.string().min(1);
 

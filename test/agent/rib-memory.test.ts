@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NOTHING_LEARNED, RELEARN_MS, remember, SESSIONS_BACK_MS } from "../../agent/plan/rib-memory.ts";
+import { NOTHING_LEARNED, RELEARN_MS, remember, SESSIONS_BACK_MS, usable } from "../../agent/plan/rib-memory.ts";
 import type { BgpSnapshot, PeerState } from "../../bgp/desired.ts";
 
 const peer = (state: string, address = "172.16.1.0"): PeerState => ({
@@ -84,5 +84,28 @@ describe("the memory of the RIB", () => {
     state = remember(state.memory, silent, 100);
     state = remember(state.memory, silent, 100 + SESSIONS_BACK_MS);
     assert.deepEqual(state.memory.view?.vteps, []);
+  });
+});
+
+describe("usable routes", () => {
+  const view = {
+    overlay: [path, { ...path, vtep: "10.255.3.2" }, { ...path, peer: "172.16.2.0" }],
+    underlay: [
+      { prefix: "10.255.1.1/32", nextHops: ["172.16.1.0", "172.16.2.0"] },
+      { prefix: "10.255.1.2/32", nextHops: ["172.16.2.0"] },
+    ],
+    vteps: ["10.255.1.1", "10.255.3.2"],
+  };
+
+  it("leave out what other gateways announce, as destinations and as sources", () => {
+    const { overlay, vteps } = usable(view, ["10.255.3.2"], new Set());
+    assert.ok(overlay.every(({ vtep }) => vtep !== "10.255.3.2"));
+    assert.deepEqual(vteps, ["10.255.1.1"]);
+  });
+
+  it("leave out what a neighbour that BFD declared dead has said, and the ways over it", () => {
+    const { overlay, underlay } = usable(view, [], new Set(["172.16.2.0"]));
+    assert.ok(overlay.every(({ peer }) => peer !== "172.16.2.0"));
+    assert.deepEqual(underlay, [{ prefix: "10.255.1.1/32", nextHops: ["172.16.1.0"] }]);
   });
 });

@@ -36,9 +36,11 @@ function knowledge(changes: Partial<Knowledge> = {}): Knowledge {
       announced: { underlay: [], overlay: routes },
       unusable: {},
     },
+    bfdState: () => "Up",
     ribStale: false,
     uplinks: [{ name: "eth1", mode: "native" }],
     links: [{ name: "eth1", up: true, mac: "aa:00:00:00:00:01", mtu: 9100, addresses: [] }],
+    live: ["eth1"],
     nodeProblems: [],
     ...changes,
   };
@@ -90,7 +92,11 @@ describe("status", () => {
     assert.deepEqual(wrong({ uplinks: [{ name: "eth1", mode: "detached", reason: "no such device" }] }), [
       ["DataplaneAttached", "Detached"],
     ]);
-    assert.deepEqual(wrong({ links: [] }), [["UplinksUp", "Down"]]);
+    assert.deepEqual(wrong({ live: [] }), [["UplinksUp", "Down"]]);
+    const message = (changes: Partial<Knowledge>) =>
+      buildStatus(knowledge(changes), [], 100).conditions.find(({ type }) => type === "UplinksUp")?.message;
+    assert.equal(message({ live: [] }), "eth1: BFD is down");
+    assert.equal(message({ live: [], links: [] }), "eth1: no link");
   });
 
   it("keeps the good plan and tells the first error when manifests turn bad", () => {
@@ -104,7 +110,7 @@ describe("status", () => {
     const before = buildStatus(knowledge(), [], 100).conditions;
     const same = buildStatus(knowledge(), before, 200).conditions;
     assert.ok(same.every((condition) => condition.lastTransitionMs === 100));
-    const down = buildStatus(knowledge({ links: [] }), same, 300).conditions;
+    const down = buildStatus(knowledge({ live: [] }), same, 300).conditions;
     assert.equal(down.find((condition) => condition.type === "UplinksUp")?.lastTransitionMs, 300);
   });
 });

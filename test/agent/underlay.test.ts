@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Link, resolveUnderlay } from "../../agent/plan/underlay.ts";
+import { type Link, liveUplinks, resolveUnderlay } from "../../agent/plan/underlay.ts";
 
 const link = (number: number, changes: Partial<Link> = {}): Link => ({
   name: `eth${number}`,
@@ -74,5 +74,19 @@ describe("the underlay", () => {
   it("takes the smallest MTU of the ways to a VTEP", () => {
     const view = resolveUnderlay(["10.255.1.1"], ecmp, [], [link(1), link(2, { mtu: 1600 })], neighbors);
     assert.equal(view.tunnels[0]?.mtu, 1600);
+  });
+});
+
+describe("a live uplink", () => {
+  const both = ["172.16.1.0", "172.16.2.0"];
+
+  it("is up, and BFD has not declared all neighbours behind it dead", () => {
+    assert.deepEqual(liveUplinks(links, both, new Set()), ["eth1", "eth2"]);
+    assert.deepEqual(liveUplinks(links, both, new Set(["172.16.1.0"])), ["eth2"]);
+    assert.deepEqual(liveUplinks([link(1, { up: false }), link(2)], both, new Set()), ["eth2"]);
+  });
+
+  it("needs no neighbour behind it", () => {
+    assert.deepEqual(liveUplinks(links, [], new Set(both)), ["eth1", "eth2"]);
   });
 });
