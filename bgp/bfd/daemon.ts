@@ -12,7 +12,7 @@ export interface BfdOptions {
   readonly socketPath: string;
   /** Where sessions are kept over a restart of the process; undefined: they are not. */
   readonly stateFile?: string;
-  /** Ends the process's work: it falls silent and saves its state, sessions are not taken down. */
+  /** Ends the process's work: it has the neighbours wait longer, saves its state and falls silent. Sessions are not taken down. */
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -29,16 +29,18 @@ export async function runBfd({ socketPath, stateFile, signal, log }: BfdOptions)
   raisePriority(log);
   const speaker = await BfdSpeaker.start({ log, ...(stateFile === undefined ? {} : { stateFile }) });
   try {
-    // Loaded after the first packets are out: gRPC takes longer to load than a fast session can wait.
+    // Loaded after the first packets are out: gRPC takes longer to load than a neighbour may be willing to wait.
     const { BfdServer } = await import("./api.ts");
     await speaker.settled();
     const server = new BfdServer(speaker);
     await server.start(socketPath);
+    speaker.fullSpeed();
     log.info({ socketPath, sessions: speaker.list().length }, "BFD speaker ready");
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener("abort", () => resolve(), { once: true });
     });
+    await speaker.slowDown();
     server.stop();
   } finally {
     await speaker.stop();

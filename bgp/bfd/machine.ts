@@ -65,6 +65,16 @@ export function configure(session: Session, config: SessionConfig, nowMs: number
   return turn.step();
 }
 
+/**
+ * Before the process is away for a moment: has the neighbour of an Up session wait as long as for a slow one. In force when the session's
+ * `poll` is "none" again; configure() undoes it.
+ */
+export function slowDown(session: Session, nowMs: number, random: Random): Step {
+  const turn = new Turn(session, nowMs, random);
+  turn.slowDown();
+  return turn.step();
+}
+
 /** What a restarted speaker knows of a session that was Up. */
 export interface Remembered {
   readonly remoteDiscriminator: number;
@@ -77,7 +87,8 @@ export interface Remembered {
 
 /**
  * Takes up a session where an earlier process left it Up. It polls, so a neighbour that still holds the session confirms it at
- * once; one that does not is noticed by its next packet or by silence.
+ * once; one that does not is noticed by its next packet or by silence. What it advertises is slow until configure(): a process that
+ * has just started has other things to do.
  */
 export function resume(session: Session, remembered: Remembered, nowMs: number, random: Random): Step {
   const turn = new Turn({ ...session, ...remembered, state: "Up", remoteState: "Up" }, nowMs, random);
@@ -165,10 +176,15 @@ class Turn {
     this.#sendIfDue();
   }
 
+  slowDown(): void {
+    const session = this.#session;
+    if (session.state === "Up") this.#setMinTx(Math.max(session.config.desiredMinTxUs, SLOW_TX_US));
+    this.#sendIfDue();
+  }
+
   resume(): void {
     const session = this.#session;
     session.lastRxMs = this.#nowMs;
-    session.desiredMinTxUs = session.config.desiredMinTxUs;
     session.usedMinTxUs = session.config.desiredMinTxUs;
     session.poll = "requested";
     this.#sendIfDue();

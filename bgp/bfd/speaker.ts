@@ -13,7 +13,7 @@ import type { DiscardReason } from "./discard.ts";
 import { BfdError } from "./errors.ts";
 import type { Queue } from "./filter.ts";
 import { addressNumber } from "./libc.ts";
-import { configure, receive, resume, type SessionEvent, type Step, tick } from "./machine.ts";
+import { configure, receive, resume, type SessionEvent, type Step, slowDown, tick } from "./machine.ts";
 import { decodePacket } from "./packet.ts";
 import { POLL_INTERVAL_MS, Receiver, refuseCompany } from "./receiver.ts";
 import { Sender } from "./sender.ts";
@@ -30,6 +30,8 @@ import { keyText, type SessionKey, SessionTable } from "./table.ts";
 
 /** Changes within this time are one write of the state file, in milliseconds. */
 const SAVE_DELAY_MS = 20;
+/** How long neighbours have to agree to wait longer, in milliseconds: the slowest of those that are not slow yet sends within 500. */
+const SLOW_DOWN_WAIT_MS = 500;
 /** Rounds of the event loop in which the queue may be read empty: a round reads 32 packets, the queue holds about 1000. */
 const DRAIN_ROUNDS = 64;
 
@@ -119,6 +121,24 @@ export class BfdSpeaker extends EventEmitter<SpeakerEvents> {
     while (unconfirmed() && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
+  /** Ends the slow start of sessions that were taken up: the process has time for them now. */
+  fullSpeed(): void {
+    for (const entry of this.#entries()) {
+      this.#take(entry, configure(entry.session, entry.session.config, performance.now(), Math.random));
+    }
+  }
+
+  /** Has the neighbours wait long enough for the process to be replaced; resolves when they all have agreed, or after 500 ms. */
+  async slowDown(): Promise<void> {
+    const sessions = this.#entries();
+    for (const entry of sessions) this.#take(entry, slowDown(entry.session, performance.now(), Math.random));
+    const deadlineMs = performance.now() + SLOW_DOWN_WAIT_MS;
+    while (sessions.some(({ session }) => session.state === "Up" && session.poll !== "none")) {
+      if (performance.now() > deadlineMs) break;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
   /** Adds a session or changes one; the same again changes nothing. @throws BfdError "invalid", "socket" */
   async add(key: SessionKey, config: SessionConfig): Promise<SessionView> {
     const problem = keyProblem(key) ?? configProblem(config);
@@ -156,7 +176,7 @@ export class BfdSpeaker extends EventEmitter<SpeakerEvents> {
   }
 
   list(): SessionView[] {
-    return [...this.#table.values()].filter(({ leaving }) => !leaving);
+    return this.#entries();
   }
 
   /** Discards that belong to no session, those of the kernel among them. */
@@ -192,6 +212,10 @@ export class BfdSpeaker extends EventEmitter<SpeakerEvents> {
       entry.sender.close();
     }
     for (const receiver of this.#receivers.values()) receiver.close();
+  }
+
+  #entries(): Entry[] {
+    return [...this.#table.values()].filter(({ leaving }) => !leaving);
   }
 
   async #restore(): Promise<void> {

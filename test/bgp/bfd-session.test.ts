@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type AuthConfig, authLength, sign } from "../../bgp/bfd/auth.ts";
 import type { DiscardReason } from "../../bgp/bfd/discard.ts";
-import { configure, receive, resume, type SessionEvent, type Step, tick } from "../../bgp/bfd/machine.ts";
+import { configure, receive, resume, type SessionEvent, type Step, slowDown, tick } from "../../bgp/bfd/machine.ts";
 import {
   type ControlPacket,
   decodePacket,
@@ -509,12 +509,29 @@ describe("BFD session taken up again", () => {
     return bench;
   }
 
-  it("goes on Up with a Poll sent at once", () => {
+  it("has the neighbour wait longer while it is away, and takes that back when configured", () => {
+    const bench = new Bench().up();
+    bench.take(slowDown(bench.session, bench.nowMs, () => 0.5));
+    bench.pass(70);
+    const sent = bench.takeSent();
+    assert.ok(sent.length > 0 && sent.every(({ poll, desiredMinTxUs }) => poll && desiredMinTxUs === 1_000_000));
+    assert.equal(bench.session.usedMinTxUs, 50_000);
+    bench.hear({ final: true });
+    assert.deepEqual([bench.session.usedMinTxUs, bench.session.poll], [1_000_000, "none"]);
+    bench.configure({});
+    assert.equal(bench.session.usedMinTxUs, 50_000);
+    const down = inState("Init");
+    down.take(slowDown(down.session, down.nowMs, () => 0.5));
+    assert.equal(down.session.poll, "none");
+  });
+
+  it("goes on Up with a Poll sent at once, slow only if the neighbour agrees", () => {
     const [packet] = resumed().sent;
     assert.deepEqual(
       [packet?.state, packet?.poll, packet?.myDiscriminator, packet?.yourDiscriminator, packet?.desiredMinTxUs],
-      ["Up", true, OURS, THEIRS, 50_000],
+      ["Up", true, OURS, THEIRS, 1_000_000],
     );
+    assert.equal(resumed().session.usedMinTxUs, 50_000);
   });
 
   it("goes Down after the detection time if nobody answers, and at once if the neighbour is Down", () => {

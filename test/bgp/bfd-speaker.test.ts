@@ -312,9 +312,13 @@ describe("fabgate bfd", function () {
     await settle(FAST);
   });
 
-  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  for (const [signal, timers] of [
+    // Asked to end, it makes the time that it needs: a neighbour that would wait for 400 ms then waits for 8 s.
+    ["SIGTERM", { ...FAST, detectMult: 8 }],
+    ["SIGKILL", SLOW],
+  ] as const) {
     it(`goes on with its sessions after ${signal} and a new start`, async () => {
-      await settle(SLOW);
+      await settle(timers);
       const [plain, guarded] = [await sessionOf(left.client, RIGHT), await sessionOf(left.client, AUTH_RIGHT)];
       assert.equal((await stat(await lab.stateFile("left"))).mode & 0o777, 0o600);
       await left.child.kill(signal);
