@@ -24,6 +24,8 @@ export class BfdWatch extends EventEmitter<{ change: [] }> {
   readonly #states = new Map<string, SessionReport["state"]>();
   #failed: ReadonlySet<string> = new Set();
   #wanted = "";
+  /** `fabgate bfd` has told its sessions. */
+  #told = false;
 
   constructor(socketPath: string, timers: BfdTimers, log: Log) {
     super();
@@ -43,8 +45,15 @@ export class BfdWatch extends EventEmitter<{ change: [] }> {
     return this.#states.get(neighbor);
   }
 
-  /** Asks for a session with each of the plan's neighbours and for no others. Does not wait. */
-  ensure(peers: Plan["bgp"]["peers"]): void {
+  /**
+   * Asks for a session with each of the plan's neighbours whose BGP session is up, or was when its BFD session began, and for no
+   * others. Not before: FRR 8.4 registers its BFD session anew when BGP comes up, and one that was Up by then takes BGP down with it.
+   * Does not wait.
+   */
+  ensure(planned: Plan["bgp"]["peers"], established: ReadonlySet<string>): void {
+    // Which sessions there are is not known yet, and what is not asked for is removed.
+    if (!this.#told) return;
+    const peers = planned.filter(({ address }) => established.has(address) || this.#states.has(address));
     const { intervalMs, multiplier } = this.#timers;
     const sessions = peers.map(({ address, localAddress }) => ({
       peer: address,
@@ -75,6 +84,10 @@ export class BfdWatch extends EventEmitter<{ change: [] }> {
       this.#states.delete(event.key.peer);
       this.#failed = new Set([...this.#failed].filter((peer) => peer !== event.key.peer));
     } else {
+      if (event.type === "sessions") {
+        this.#told = true;
+        this.#states.clear();
+      }
       const reports = event.type === "sessions" ? event.sessions : [event.session];
       for (const report of reports) this.#states.set(report.key.peer, report.state);
       this.#failed = bfdFailures(this.#failed, reports);

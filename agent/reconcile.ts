@@ -13,7 +13,7 @@ import { type Deliverable, Destinations, deliverable } from "./plan/deliverable.
 import { bgpDesired, dataplaneRoutes, overlayKey } from "./plan/desired.ts";
 import type { Plan } from "./plan/plan.ts";
 import { retiring, SETTLE_MS, withRetiring } from "./plan/retain.ts";
-import { NOTHING_LEARNED, type RibMemory, remember, usable } from "./plan/rib-memory.ts";
+import { establishedPeers, NOTHING_LEARNED, type RibMemory, remember, usable } from "./plan/rib-memory.ts";
 import { liveUplinks, resolveUnderlay } from "./plan/underlay.ts";
 
 /** Waits between tries after a failure: doubled from the first to the last. */
@@ -133,9 +133,8 @@ export class Reconciler {
   async #reconcile(plan: Plan): Promise<void> {
     const { bgp, bfd, node } = this.#options;
     this.#nodeProblems = await node.configure(plan.node);
-    bfd.ensure(plan.bgp.peers);
-
     const snapshot = bgp.snapshot();
+    bfd.ensure(plan.bgp.peers, new Set(establishedPeers(snapshot)));
     const { memory, recheckInMs } = remember(this.#rib, snapshot, Date.now());
     this.#rib = memory;
     if (recheckInMs !== undefined) this.#wakeIn(recheckInMs);

@@ -91,6 +91,7 @@ function pathTexts({ overlay, underlay }: RibView): string[] {
   ];
 }
 
-function establishedPeers(snapshot: BgpSnapshot): string[] {
+/** Addresses of the neighbours whose BGP session is up. */
+export function establishedPeers(snapshot: BgpSnapshot): string[] {
   return snapshot.peers.filter((peer) => peer.state === "established").map((peer) => peer.address);
 }
