@@ -15,8 +15,8 @@ import { until } from "./lab.ts";
 export const run = promisify(execFile);
 let labs = 0;
 
-/** What other speakers are started with, so that other work on this machine does not make them flap: ours does it by itself. */
-const REAL_TIME = ["chrt", "--rr", "1"];
+/** What speakers are started with, so that other work on this machine does not make them flap. Ours sets 1 when it has been loaded. */
+const REAL_TIME = ["chrt", "--rr", "2"];
 
 export class BfdLab {
   readonly #prefix = `fgf${process.pid}x${labs++}`;
@@ -78,7 +78,14 @@ export class BfdLab {
   /** `fabgate bfd` in a node; the same state file every time. */
   async fabgate(node: string): Promise<Fabgate> {
     const socketPath = join(await this.directory(), `${node}.sock`);
-    const command = [process.execPath, "--import", "tsx", join(import.meta.dirname, "bfd-process.ts"), socketPath];
+    const command = [
+      ...REAL_TIME,
+      process.execPath,
+      "--import",
+      "tsx",
+      join(import.meta.dirname, "bfd-process.ts"),
+      socketPath,
+    ];
     await rm(socketPath, { force: true });
     const child = await this.spawn(node, [...command, await this.stateFile(node)], () => accepts(socketPath));
     const client = this.client(socketPath);

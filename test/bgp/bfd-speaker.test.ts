@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type AuthConfig, authLength, sign } from "../../bgp/bfd/auth.ts";
 import { BfdClient, type DesiredSession } from "../../bgp/bfd/client.ts";
 import type { DiscardReason } from "../../bgp/bfd/discard.ts";
 import { type ControlPacket, encodePacket } from "../../bgp/bfd/packet.ts";
-import { BfdLab, type Fabgate, run, sessionOf, transitionsOf } from "./bfd-lab.ts";
+import { BfdLab, batch, type Fabgate, run, sessionOf, transitionsOf } from "./bfd-lab.ts";
 import { until } from "./lab.ts";
 
 const LEFT = "10.9.0.1";
@@ -223,8 +223,21 @@ describe("fabgate bfd", function () {
       { source: RIGHT, ttl: 255, hex: down((localDiscriminator ^ 1) >>> 0) },
       { source: RIGHT, ttl: 254, hex: down(localDiscriminator) },
     ];
+    const discardedBefore = await discarded();
     const flood = await forge(LEFT, 100_000, forged, 200_000);
     assert.ok(flood.sent / flood.ms > 60, `only ${flood.sent} packets in ${flood.ms} ms`);
+    const counted = async (...reasons: string[]): Promise<number> => {
+      const now = await discarded();
+      return reasons.reduce((sum, reason) => sum + (now[reason] ?? 0) - (discardedBefore[reason] ?? 0), 0);
+    };
+    const looked = ["unknown-peer", "unknown-discriminator", "wrong-peer"];
+    await until(
+      "every forged packet is counted",
+      async () => (await counted("ttl", "overflow", ...looked)) === flood.sent,
+    );
+    assert.equal(await counted("ttl"), flood.sent / 4);
+    // 3200 a second at most are looked at, however many come.
+    assert.ok((await counted(...looked)) < 3200 * (flood.ms / 1000 + 1), `${await counted(...looked)} were looked at`);
     const after = (await left.client.list()).sessions;
     assert.deepEqual([...left.events, ...right.events], []);
     for (const [index, session] of after.entries()) {
@@ -296,6 +309,39 @@ describe("fabgate bfd", function () {
     await settle(FAST);
     assert.equal((await sessionOf(right.client, LEFT)).downs, 0);
     assert.equal((await sessionOf(right.client, AUTH_LEFT)).downs, 0);
+  });
+
+  it("reads all that has queued up in a stall before it calls a neighbour silent", async () => {
+    await settle(FAST);
+    const [ours, theirs] = both(FAST);
+    const peers = Array.from({ length: 150 }, (_, index) => `10.9.2.${index + 1}`);
+    await lab.ip("left", "addr", "add", "10.9.2.250/24", "dev", "wire");
+    await batch(
+      await lab.netns("right"),
+      peers.map((address) => `addr add ${address}/24 dev wire`),
+    );
+    const patient = { ...FAST, detectMult: 100 };
+    await Promise.all([
+      left.client.ensure([...ours, ...peers.map((peer) => ({ ...patient, peer }))]),
+      right.client.ensure([...theirs, ...peers.map((localAddress) => ({ ...FAST, peer: "10.9.2.250", localAddress }))]),
+    ]);
+    const many = async ({ client }: Fabgate) =>
+      (await client.list()).sessions.filter(({ key }) => `${key.peer}${key.localAddress}`.includes("10.9.2."));
+    await until("all are Up", async () => {
+      const [here, there] = await Promise.all([many(left), many(right)]);
+      return (
+        here.length === 150 &&
+        [...here, ...there].every(({ state, txIntervalMs }) => state === "Up" && txIntervalMs === 50)
+      );
+    });
+    const sent = (await many(right)).reduce((sum, { txPackets }) => sum + txPackets, 0);
+    left.child.signal("SIGSTOP");
+    await until("more has queued up than is read at once", async () => {
+      return (await many(right)).reduce((sum, { txPackets }) => sum + txPackets, 0) > sent + 150 * 4;
+    });
+    left.child.signal("SIGCONT");
+    assert.deepEqual([...new Set((await many(left)).map(({ downs }) => downs))], [0]);
+    await settle(FAST);
   });
 
   it("notices a dead neighbour, and comes Up when it lives again", async () => {
@@ -417,6 +463,12 @@ describe("fabgate bfd", function () {
       left.client.close();
     }
     left = await lab.fabgate("left");
+  });
+
+  it("runs with the real-time priority that it gives itself", async () => {
+    const fields = (await readFile(`/proc/${left.child.pid}/stat`, "utf8")).split(") ")[1]?.split(" ");
+    const [realTimePriority, policy] = [fields?.[37], fields?.[38]];
+    assert.deepEqual({ realTimePriority, policy }, { realTimePriority: "1", policy: "2" });
   });
 
   it("does not share the port with a second one", async () => {
