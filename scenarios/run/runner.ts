@@ -115,7 +115,7 @@ async function runStep(steps: Steps, { kind, step }: SimpleStep): Promise<StepRe
 /** A step in one line, such as "probe host-1 → host-2 udp/7000 allowed". */
 export function describeStep(kind: StepKind, step: SimpleStep["step"]): string {
   if ("note" in step) return step.note;
-  const { from, to, proto, port, within, settle, manifests, files, ...rest } = step as Record<string, unknown>;
+  const { from, to, proto, port, within, settle, manifests, files, command, ...rest } = step as Record<string, unknown>;
   const words: unknown[] = [kind];
   if (files !== undefined) words.push((files as string[]).join(", "));
   if (manifests !== undefined) words.push("inline manifests");
@@ -125,6 +125,7 @@ export function describeStep(kind: StepKind, step: SimpleStep["step"]): string {
     if (value === undefined || (key === "size" && value === 56)) continue;
     words.push(["expect", "how", "name", "kind", "node", "traffic", "label"].includes(key) ? value : `${key} ${value}`);
   }
+  if (command !== undefined) words.push((command as string[]).join(" "));
   return words.join(" ");
 }
 

@@ -29,6 +29,8 @@ const stepFields = {
     .refine((apply) => apply.files !== undefined || apply.manifests !== undefined, "files or manifests"),
   /** Removes an object from the lab's manifests. */
   delete: z.strictObject({ kind: name, name }),
+  /** Runs a command on a node; it must end with 0. */
+  exec: z.strictObject({ node: name, command: z.array(z.string()).min(1), within: duration.default(10_000) }),
   /** Sends packets between hosts until they are allowed or denied as expected. */
   probe: z
     .strictObject({
@@ -128,6 +130,7 @@ export type Step =
 const optionalFields = z.strictObject({
   apply: stepFields.apply.optional(),
   delete: stepFields.delete.optional(),
+  exec: stepFields.exec.optional(),
   probe: stepFields.probe.optional(),
   transfer: stepFields.transfer.optional(),
   traffic: stepFields.traffic.optional(),
@@ -140,7 +143,7 @@ const optionalFields = z.strictObject({
   show: stepFields.show.optional(),
 });
 const oneKind =
-  "a step is one of apply, delete, probe, transfer, traffic, expect, fail, restore, restart-agent, servedBy, spread, show";
+  "a step is one of apply, delete, exec, probe, transfer, traffic, expect, fail, restore, restart-agent, servedBy, spread, show";
 const simpleStep = optionalFields.refine((step) => Object.keys(step).length === 1, oneKind);
 const repeatStep = optionalFields
   .extend({

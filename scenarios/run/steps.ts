@@ -57,6 +57,11 @@ export class Steps {
       deleteObject(this.#lab.manifestsDirectory, kind, name);
       return {};
     },
+    exec: async ({ node, command, within }) => {
+      const { code, stdout, stderr } = await this.#lab.exec(node, command, { timeoutMs: within });
+      if (code !== 0) throw new StepFailed(`ended with ${code}: ${(stderr || stdout).trim()}`);
+      return {};
+    },
     probe: (step) => this.#probe(step),
     transfer: (step) => this.#transfer(step),
     traffic: (step) => this.#traffic(step),
