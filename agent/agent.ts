@@ -14,7 +14,7 @@ import {
 } from "../fabric-api/index.ts";
 import type { AgentCounters, AgentStatus, Condition } from "./api/messages.ts";
 import { AgentServer } from "./api/server.ts";
-import { UnknownGatewayError } from "./errors.ts";
+import { UnknownGatewayError, UnsupportedError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { NodeNetwork } from "./node/node.ts";
 import { gatewayPaths } from "./paths.ts";
@@ -101,7 +101,7 @@ export class Agent {
     log.info({ how }, "agent stopped");
   }
 
-  /** Takes manifests over if they are valid and know this gateway; otherwise the last good plan stays in force. */
+  /** Takes manifests over if they are valid and this gateway can serve them; otherwise the last good plan stays in force. */
   #take(sources: Source[]): void {
     const { gateway, log, signals } = this.#options;
     const { fabric, errors, warnings } = loadFabric(sources);
@@ -121,8 +121,9 @@ export class Agent {
       );
       this.#reconciler.setPlan(next, generation);
     } catch (error) {
-      if (!(error instanceof UnknownGatewayError)) throw error;
-      this.#reject([error.message], warned);
+      if (error instanceof UnsupportedError) this.#reject([...error.messages], warned);
+      else if (error instanceof UnknownGatewayError) this.#reject([error.message], warned);
+      else throw error;
     }
   }
 

@@ -21,6 +21,17 @@ export class UnknownGatewayError extends FabgateError {
   }
 }
 
+/** The manifests ask this gateway for something that the dataplane cannot do yet. */
+export class UnsupportedError extends FabgateError {
+  /** One for each peering and feature. */
+  readonly messages: readonly string[];
+
+  constructor(gateway: string, messages: readonly string[]) {
+    super("UNSUPPORTED", 1, `gateway ${gateway} cannot serve these manifests yet: ${messages.join("; ")}`);
+    this.messages = messages;
+  }
+}
+
 /** The manifests have errors; each was printed before. */
 export class InvalidManifestsError extends FabgateError {
   constructor(count: number) {

@@ -65,8 +65,11 @@ export function anchors(context: AnnouncementContext, announcements: readonly An
   return vnis.map((vni) => ({ ...evpnRoute(context, vni, hostPrefix(context.gateway.protocolIp)), communities: [] }));
 }
 
+/** What the other side sees of this one: public addresses where there is NAT. */
 function exposedPrefixes(side: PeeringSide): string[] {
-  return side.exposes.flatMap((expose) => (expose.kind === "default" ? ["0.0.0.0/0"] : expose.prefixes));
+  return side.exposes.flatMap((expose) =>
+    expose.kind === "default" ? ["0.0.0.0/0"] : (expose.nat?.public ?? expose.prefixes),
+  );
 }
 
 function announce(

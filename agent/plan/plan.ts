@@ -4,10 +4,11 @@
 import type { BgpPeer, EvpnPrefixRoute } from "../../bgp/desired.ts";
 import type { DataplanePeering, DataplanePolicy } from "../../dataplane/desired.ts";
 import type { Fabric, Gateway, Peering, PeeringSide } from "../../fabric-api/fabric.ts";
-import { UnknownGatewayError } from "../errors.ts";
+import { UnknownGatewayError, UnsupportedError } from "../errors.ts";
 import { type Announcement, anchors, announcementsOf, type SignalOptions } from "./announcements.ts";
 import { hostPrefix } from "./prefix.ts";
 import { routeDistinguishers } from "./rd.ts";
+import { unsupported } from "./unsupported.ts";
 
 export interface Plan {
   readonly gateway: string;
@@ -50,6 +51,7 @@ export interface NodePlan {
 /**
  * Computes the plan of one gateway.
  * @throws UnknownGatewayError when the fabric has no gateway of that name
+ * @throws UnsupportedError when a peering that it serves needs what the dataplane cannot do yet
  */
 export function plan(fabric: Fabric, gatewayName: string, options: SignalOptions = {}): Plan {
   const gateway = fabric.gateways.find((candidate) => candidate.name === gatewayName);
@@ -61,6 +63,13 @@ export function plan(fabric: Fabric, gatewayName: string, options: SignalOptions
   }
   const rankInGroup = ranksOf(fabric, gatewayName);
   const peerings = fabric.peerings.filter((peering) => rankInGroup.has(peering.group));
+  const refused = unsupported(gateway, peerings);
+  if (refused.length > 0) {
+    throw new UnsupportedError(
+      gatewayName,
+      refused.map(({ message }) => message),
+    );
+  }
   const served = peerings.map((peering) => ({
     peering: peering.id,
     group: peering.group,

@@ -1,13 +1,15 @@
 // Every rule that looks beyond one field, in one order. A rule family a file; each gets what the earlier ones resolved.
 
+import type { Acl } from "../fabric.ts";
 import type { Report } from "../report.ts";
 import type { World } from "../world.ts";
+import { checkAcls } from "./acl.ts";
 import { checkDefaults } from "./defaults.ts";
 import { checkExposes, type ExposingPeering } from "./expose.ts";
 import { checkFamilies } from "./families.ts";
 import { checkGateways } from "./gateways.ts";
 import { checkGroups, type Groups } from "./groups.ts";
-import { rejectUnsupported } from "./not-supported.ts";
+import { checkNats } from "./nat.ts";
 import { checkOverlaps } from "./overlap.ts";
 import { checkSides } from "./sides.ts";
 import { checkVpcs } from "./vpcs.ts";
@@ -16,6 +18,7 @@ import { checkVpcs } from "./vpcs.ts";
 export interface Resolved {
   readonly groups: Groups;
   readonly peerings: readonly ExposingPeering[];
+  readonly acls: ReadonlyMap<ExposingPeering, Acl>;
 }
 
 export function checkRules(world: World, report: Report): Resolved {
@@ -26,6 +29,6 @@ export function checkRules(world: World, report: Report): Resolved {
   checkFamilies(peerings, report);
   checkOverlaps(peerings, report);
   checkDefaults(peerings, report);
-  rejectUnsupported(world, peerings, report);
-  return { groups, peerings };
+  checkNats(peerings, report);
+  return { groups, peerings, acls: checkAcls(peerings, report) };
 }

@@ -7,10 +7,11 @@ import { type Owned, sweepOverlaps } from "../prefix-set.ts";
 import type { Report } from "../report.ts";
 import type { Entry } from "../stream/objects.ts";
 import type { Domain } from "../world.ts";
-import type { ExposingPeering, ExposingSide, Part } from "./expose.ts";
+import type { Block, ExposingPeering, ExposingSide } from "./expose.ts";
+import type { Part } from "./prefix-list.ts";
 import { isEverything } from "./special-ranges.ts";
 
-interface ExposedInterval extends Owned<unknown> {
+interface ExposedInterval<Owner = unknown> extends Owned<Owner> {
   readonly entry: Entry<"GatewayPeering">;
   readonly side: ExposingSide;
   readonly part: Part;
@@ -27,19 +28,24 @@ export function checkOverlaps(peerings: readonly ExposingPeering[], report: Repo
       [one, two],
       [two, one],
     ] as const) {
-      const ofSide: ExposedInterval[] = [];
+      const privately: ExposedInterval<Block>[] = [];
+      const publicly: ExposedInterval<Block>[] = [];
       const received = listOf(towards, receiver.domain);
-      for (const { index, parts } of side.blocks) {
-        for (const part of parts) {
+      for (const block of side.blocks) {
+        const intervalsOf = (part: Part) => part.rest.map((network) => ({ ...network, entry, side, part, order }));
+        for (const part of block.parts) {
           order++;
-          for (const { family, first, last } of part.rest) {
-            const exposed = { family, first, last, entry, side, part, order };
-            ofSide.push({ ...exposed, owner: index });
+          for (const exposed of intervalsOf(part)) privately.push({ ...exposed, owner: block });
+        }
+        for (const part of block.publicParts) {
+          order++;
+          for (const exposed of intervalsOf(part)) {
+            publicly.push({ ...exposed, owner: block });
             received.push({ ...exposed, owner: side.domain });
           }
         }
       }
-      reportOverlaps(ofSide, report, "FG0613", (other) => `${prefixOf(other)} of another block of ${side.key}`);
+      if (side.blocks.length > 1) checkBlocks(side, [privately, publicly], report);
     }
   }
   for (const [receiver, intervals] of towards) {
@@ -52,13 +58,31 @@ export function checkOverlaps(peerings: readonly ExposingPeering[], report: Repo
   }
 }
 
+/**
+ * Blocks of one side may not overlap, except masquerade with portForward: forwarded ports are reserved out of the pool. So
+ * each of the two is compared with the rest by itself; what both comparisons find is reported once.
+ */
+function checkBlocks(side: ExposingSide, lists: readonly (readonly ExposedInterval<Block>[])[], report: Report): void {
+  const hasBoth = (["masquerade", "portForward"] as const).every((kind) => side.blocks.some(({ nat }) => nat === kind));
+  const reported: Reported = new Map();
+  for (const intervals of lists) {
+    for (const left of hasBoth ? ["masquerade", "portForward"] : [undefined]) {
+      const compared = intervals.filter(({ owner }) => left === undefined || owner.nat !== left);
+      const describe = (other: ExposedInterval) => `${prefixOf(other)} of another block of ${side.key}`;
+      reportOverlaps(compared, report, "FG0613", describe, reported);
+    }
+  }
+}
+
+type Reported = Map<Part, Set<Part>>;
+
 function reportOverlaps(
   intervals: readonly ExposedInterval[],
   report: Report,
   code: Code,
   describe: (earlier: ExposedInterval) => string,
+  reported: Reported = new Map(),
 ): void {
-  const reported = new Map<Part, Set<Part>>();
   sweepOverlaps(intervals, (a, b) => {
     const [later, earlier] = a.order > b.order ? [a, b] : [b, a];
     const known = reported.get(later.part) ?? new Set();
