@@ -9,5 +9,6 @@ export { compareBytes } from "./order.ts";
 export { plainObject, printObject, printYaml } from "./print.ts";
 export type { KindName, ManifestObject, ManifestOf, Metadata, Origin, SpecOf } from "./schema/kinds.ts";
 export { readSources, SourceError, type SourceErrorCode, STDIN } from "./sources.ts";
+export * from "./store/index.ts";
 export { DEFAULT_TIMEOUTS } from "./timeouts.ts";
 export { type WatchOptions, watchDirectory } from "./watch.ts";

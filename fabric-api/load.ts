@@ -38,7 +38,8 @@ export function loadFabric(sources: readonly Source[]): LoadResult {
   };
 }
 
-function documentsOf(texts: readonly SourceText[]): ParsedDocument[] {
+/** The documents of all texts, within the limits for one load. */
+export function documentsOf(texts: readonly SourceText[]): ParsedDocument[] {
   const budget = { left: MAX_TOKENS };
   let characters = 0;
   const documents: ParsedDocument[] = [];
@@ -47,7 +48,8 @@ function documentsOf(texts: readonly SourceText[]): ParsedDocument[] {
     if (characters > MAX_CHARACTERS) {
       const message = `more than ${MAX_CHARACTERS} characters in one load`;
       const problems = [{ code: "FG0104" as const, offset: 0, message }];
-      documents.push({ source, index: 0, value: undefined, problems, tree: () => undefined });
+      const range = [0, source.text.length] as const;
+      documents.push({ source, index: 0, value: undefined, problems, range, tree: () => undefined });
       break;
     }
     documents.push(...parseDocuments(source, budget));

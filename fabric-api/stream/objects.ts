@@ -3,7 +3,7 @@
 // further errors.
 
 import type { Path } from "../diagnostic.ts";
-import type { Place, Report, Subject } from "../report.ts";
+import { type Place, Report, type Subject } from "../report.ts";
 import { check, shown } from "../schema/check.ts";
 import { isKind, KINDS, type KindName, type ManifestOf, OLDER_KIND_NAMES } from "../schema/kinds.ts";
 import { didYouMean } from "../suggest.ts";
@@ -46,6 +46,31 @@ export function readObjects(documents: readonly ParsedDocument[], report: Report
     }
   }
   return entries;
+}
+
+/** What an object claims to be, well-formed or not. */
+export interface Identity {
+  readonly kind: KindName;
+  readonly namespace: string;
+  readonly name: string;
+  readonly document: ParsedDocument;
+  /** Path of the object in the document. */
+  readonly base: Path;
+  /** As written. */
+  readonly value: PlainMap;
+}
+
+/** The objects of the documents that have a known kind and a name; what is wrong with them is not asked. */
+export function identitiesOf(documents: readonly ParsedDocument[]): Identity[] {
+  const unread = new Report();
+  return documents
+    .flatMap((document) => candidatesOf(document, unread))
+    .flatMap(({ document, base, value }) => {
+      if (!isMap(value)) return [];
+      const kind = kindOf(value, (path) => ({ document, path: [...base, ...path] }), unread);
+      const { name, namespace } = nameOf(value);
+      return kind === undefined || name === undefined ? [] : [{ kind, namespace, name, document, base, value }];
+    });
 }
 
 interface Candidate {
