@@ -6,8 +6,8 @@ import { BgpSpeaker } from "../bgp/speaker.ts";
 import { Dataplane } from "../dataplane/dataplane.ts";
 import {
   type Diagnostic,
+  FabricLoader,
   formatDiagnostic,
-  loadFabric,
   readSources,
   type Source,
   watchDirectory,
@@ -37,6 +37,7 @@ export interface AgentOptions {
 export class Agent {
   readonly #options: AgentOptions;
   readonly #bgp: BgpSpeaker;
+  readonly #loader = new FabricLoader();
   readonly #node = new NodeNetwork();
   readonly #reconciler: Reconciler;
   readonly #server: AgentServer;
@@ -104,7 +105,7 @@ export class Agent {
   /** Takes manifests over if they are valid and this gateway can serve them; otherwise the last good plan stays in force. */
   #take(sources: Source[]): void {
     const { gateway, log, signals } = this.#options;
-    const { fabric, errors, warnings } = loadFabric(sources);
+    const { fabric, errors, warnings } = this.#loader.load(sources);
     const warned = warnings.map((warning) => oneLine(warning, sources));
     if (!fabric) {
       const told = errors.map((error) => oneLine(error, sources));

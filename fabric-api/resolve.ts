@@ -2,15 +2,17 @@
 
 import { inOrder, pair } from "./address-list.ts";
 import type { AddressRange, Expose, Fabric, Gateway, Group, Nat, Peering, PeeringSide, Prefix, Vpc } from "./fabric.ts";
+import { Memo } from "./memo.ts";
 import { DEFAULT_NAMESPACE } from "./names.ts";
 import { compareBytes } from "./order.ts";
 import { formatAddress, formatCidr, parseAddress } from "./prefix.ts";
 import type { Interval } from "./prefix-set.ts";
-import type { Resolved } from "./rules/all.ts";
-import type { Block, ExposingPeering, ExposingSide } from "./rules/expose.ts";
+import type { CheckedPeering, Resolved } from "./rules/all.ts";
+import type { Block, ExposingSide } from "./rules/expose.ts";
 import type { Part } from "./rules/prefix-list.ts";
 import { parseDurationMs, parseMac, parsePorts } from "./schema/formats.ts";
 import type { SpecOf } from "./schema/kinds.ts";
+import type { Entry } from "./stream/objects.ts";
 import { flowTimeouts } from "./timeouts.ts";
 import type { World } from "./world.ts";
 
@@ -20,7 +22,7 @@ const VXLAN_OVERHEAD = 50;
 /** The fabric in canonical order: equal objects give equal fabrics, whatever the order of the stream. */
 export function buildFabric(world: World, resolved: Resolved): Fabric {
   const gateways = world.gateways.flatMap((entry) =>
-    entry.object === undefined ? [] : [buildGateway(world.gatewayName(entry), entry.object.spec)],
+    entry.object === undefined ? [] : [gatewayOf(entry, entry.object.spec, world.gatewayName(entry))],
   );
   const vpcs = world.domains.flatMap(({ name, vni, external, subnets }): Vpc[] => {
     const named = subnets.map((subnet) => ({ name: subnet.name, cidr: formatCidr(subnet.cidr) }));
@@ -30,8 +32,14 @@ export function buildFabric(world: World, resolved: Resolved): Fabric {
     gateways: gateways.sort(byName),
     groups: buildGroups(world, resolved).sort(byName),
     vpcs: vpcs.sort(byName),
-    peerings: resolved.peerings.flatMap((peering) => buildPeering(peering, resolved)).sort(byId),
+    peerings: resolved.peerings.flatMap((peering) => peeringOf(peering, resolved)).sort(byId),
   };
+}
+
+const gateways = new Memo<Entry<"Gateway">, Gateway>();
+
+function gatewayOf(entry: Entry<"Gateway">, spec: SpecOf<"Gateway">, name: string): Gateway {
+  return gateways.get(entry, [name], () => buildGateway(name, spec));
 }
 
 function buildGateway(name: string, spec: SpecOf<"Gateway">): Gateway {
@@ -71,18 +79,22 @@ function buildGroups(world: World, { groups }: Resolved): Group[] {
 }
 
 /** None if a side has no VNI yet: the manifests are valid, but there is nothing to serve. */
-function buildPeering(peering: ExposingPeering, { groups, acls }: Resolved): Peering[] {
-  const { entry, sides } = peering;
-  const group = groups.ofPeering.get(entry);
-  if (group === undefined || sides.some(({ domain }) => domain.vni === undefined)) return [];
+function peeringOf(peering: CheckedPeering, { groups }: Resolved): Peering[] {
+  const group = groups.ofPeering.get(peering.entry)?.name;
+  if (group === undefined || peering.sides.some(({ domain }) => domain.vni === undefined)) return [];
+  return peerings.get(peering, [group], () => buildPeering(peering, group));
+}
+
+const peerings = new Memo<CheckedPeering, Peering[]>();
+
+function buildPeering({ entry, sides, acl }: CheckedPeering, group: string): Peering[] {
   const [one, two] = sides.map(buildSide);
   if (one === undefined || two === undefined) return [];
   const id = entry.namespace === DEFAULT_NAMESPACE ? entry.name : `${entry.namespace}/${entry.name}`;
-  const acl = acls.get(peering);
   return [
     {
       id,
-      group: group.name,
+      group,
       sides: compareBytes(one.vpc, two.vpc) <= 0 ? [one, two] : [two, one],
       ...(acl === undefined ? {} : { acl }),
     },

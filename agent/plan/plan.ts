@@ -4,6 +4,7 @@
 import type { BgpPeer, EvpnPrefixRoute } from "../../bgp/desired.ts";
 import type { DataplanePeering, DataplanePolicy } from "../../dataplane/desired.ts";
 import type { Fabric, Gateway, Peering, PeeringSide } from "../../fabric-api/fabric.ts";
+import { Memo } from "../../fabric-api/memo.ts";
 import { UnknownGatewayError, UnsupportedError } from "../errors.ts";
 import { type Announcement, anchors, announcementsOf, type SignalOptions } from "./announcements.ts";
 import { hostPrefix } from "./prefix.ts";
@@ -131,13 +132,14 @@ function policyOf(fabric: Fabric, peerings: readonly Peering[]): DataplanePolicy
   const used = new Set(peerings.flatMap((peering) => peering.sides.map((side) => side.vpc)));
   return {
     vpcs: fabric.vpcs.filter((vpc) => used.has(vpc.name)).map(({ name, vni }) => ({ name, vni })),
-    peerings: peerings.map(
-      (peering): DataplanePeering => ({
-        id: peering.id,
-        sides: [dataplaneSide(peering.sides[0]), dataplaneSide(peering.sides[1])],
-      }),
-    ),
+    peerings: peerings.map((peering) => dataplanePeerings.get(peering, [], () => dataplanePeering(peering))),
   };
+}
+
+const dataplanePeerings = new Memo<Peering, DataplanePeering>();
+
+function dataplanePeering({ id, sides: [one, two] }: Peering): DataplanePeering {
+  return { id, sides: [dataplaneSide(one), dataplaneSide(two)] };
 }
 
 function dataplaneSide(side: PeeringSide): DataplanePeering["sides"][number] {

@@ -18,19 +18,14 @@ import { add, type ListContext, readCidr, readSubnet } from "./prefix-list.ts";
 const PROTOCOLS: Readonly<Record<string, readonly number[]>> = { tcp: [6], udp: [17], icmp: [1, 58] };
 const WITH_PORTS: ReadonlySet<number> = new Set([6, 17]);
 
-/** The ACLs of all peerings that have one. What is reported is missing in them. */
-export function checkAcls(peerings: readonly ExposingPeering[], report: Report): Map<ExposingPeering, Acl> {
-  const result = new Map<ExposingPeering, Acl>();
-  for (const peering of peerings) {
-    const { entry, sides } = peering;
-    const acl = entry.object?.spec.acl;
-    if (acl === undefined) continue;
-    const context = { entry, report, sides: [aclSide(sides[0]), aclSide(sides[1])] as const };
-    checkNames(acl.rules, context);
-    const rules = acl.rules.flatMap((rule, index) => readRule(rule, ["spec", "acl", "rules", index], context));
-    result.set(peering, { default: acl.default, rules });
-  }
-  return result;
+/** The peering's ACL, if it has one. What is reported is missing in it. */
+export function readAcl({ entry, sides }: ExposingPeering, report: Report): Acl | undefined {
+  const acl = entry.object?.spec.acl;
+  if (acl === undefined) return undefined;
+  const context = { entry, report, sides: [aclSide(sides[0]), aclSide(sides[1])] as const };
+  checkNames(acl.rules, context);
+  const rules = acl.rules.flatMap((rule, index) => readRule(rule, ["spec", "acl", "rules", index], context));
+  return { default: acl.default, rules };
 }
 
 /** A side as rules see it: the addresses that it sends from, and those that it is reached at. */

@@ -34,11 +34,8 @@ export interface ExposingPeering {
   readonly sides: readonly [ExposingSide, ExposingSide];
 }
 
-export function checkExposes(peerings: readonly TwoSided[], report: Report): ExposingPeering[] {
-  return peerings.map(({ entry, sides: [one, two] }) => ({
-    entry,
-    sides: [readSide(entry, one, report), readSide(entry, two, report)],
-  }));
+export function readExposes({ entry, sides: [one, two] }: TwoSided, report: Report): ExposingPeering {
+  return { entry, sides: [readSide(entry, one, report), readSide(entry, two, report)] };
 }
 
 /** Families that a side exposes as prefixes. */

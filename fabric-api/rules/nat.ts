@@ -19,16 +19,12 @@ interface Context {
   readonly report: Report;
 }
 
-export function checkNats(peerings: readonly ExposingPeering[], report: Report): void {
-  for (const { entry, sides } of peerings) {
-    for (const { blocks } of sides) {
-      for (const block of blocks) {
-        const context = { entry, report };
-        if (block.nat === "static") checkStatic(block, context);
-        if (block.nat === "masquerade") checkPool(block, context);
-        if (block.nat === "portForward") checkPortForward(block, context);
-      }
-    }
+export function checkNats({ entry, sides }: ExposingPeering, report: Report): void {
+  const context = { entry, report };
+  for (const block of sides.flatMap(({ blocks }) => blocks)) {
+    if (block.nat === "static") checkStatic(block, context);
+    if (block.nat === "masquerade") checkPool(block, context);
+    if (block.nat === "portForward") checkPortForward(block, context);
   }
 }
 

@@ -2,6 +2,7 @@
 // receiving VPC. Each is one sweep over sorted intervals.
 
 import type { Code } from "../codes.ts";
+import { Memo } from "../memo.ts";
 import { formatCidr } from "../prefix.ts";
 import { type Owned, sweepOverlaps } from "../prefix-set.ts";
 import type { Report } from "../report.ts";
@@ -11,64 +12,85 @@ import type { Block, ExposingPeering, ExposingSide } from "./expose.ts";
 import type { Part } from "./prefix-list.ts";
 import { isEverything } from "./special-ranges.ts";
 
-interface ExposedInterval<Owner = unknown> extends Owned<Owner> {
+/** One part as it is exposed. */
+interface Exposed {
   readonly entry: Entry<"GatewayPeering">;
   readonly side: ExposingSide;
+  readonly block: Block;
   readonly part: Part;
   /** Position in the stream: the later one of a pair is reported. */
   readonly order: number;
 }
 
-export function checkOverlaps(peerings: readonly ExposingPeering[], report: Report): void {
-  const towards = new Map<Domain, ExposedInterval[]>();
-  let order = 0;
+/** Of a part, with whom it may overlap: its own block, or its own VPC. */
+interface ExposedInterval extends Owned<Block | Domain> {
+  readonly exposed: Exposed;
+}
+
+/** Blocks of each side with each other, privately and publicly. */
+export function checkBlockOverlaps({ entry, sides }: ExposingPeering, report: Report): void {
+  for (const side of sides) {
+    if (side.blocks.length < 2) continue;
+    const listed = [
+      side.blocks.flatMap((block) => block.parts.map((part) => ({ entry, side, block, part }))),
+      side.blocks.flatMap((block) => block.publicParts.map((part) => ({ entry, side, block, part }))),
+    ];
+    const lists = listed.map((list) => list.flatMap((one, order) => intervalsOf({ ...one, order }, one.block)));
+    checkBlocks(side, lists, report);
+  }
+}
+
+/** What different peers expose to one VPC. */
+export function checkTowards(peerings: readonly ExposingPeering[], report: Report): void {
+  const towards = new Map<Domain, ExposingSide[]>();
+  const entryOf = new Map<ExposingSide, Entry<"GatewayPeering">>();
   for (const { entry, sides } of peerings) {
     const [one, two] = sides;
-    for (const [side, receiver] of [
-      [one, two],
-      [two, one],
-    ] as const) {
-      const privately: ExposedInterval<Block>[] = [];
-      const publicly: ExposedInterval<Block>[] = [];
-      const received = listOf(towards, receiver.domain);
-      for (const block of side.blocks) {
-        const intervalsOf = (part: Part) => part.rest.map((network) => ({ ...network, entry, side, part, order }));
-        for (const part of block.parts) {
-          order++;
-          for (const exposed of intervalsOf(part)) privately.push({ ...exposed, owner: block });
-        }
-        for (const part of block.publicParts) {
-          order++;
-          for (const exposed of intervalsOf(part)) {
-            publicly.push({ ...exposed, owner: block });
-            received.push({ ...exposed, owner: side.domain });
-          }
-        }
-      }
-      if (side.blocks.length > 1) checkBlocks(side, [privately, publicly], report);
-    }
+    entryOf.set(one, entry).set(two, entry);
+    listOf(towards, two.domain).push(one);
+    listOf(towards, one.domain).push(two);
   }
-  for (const [receiver, intervals] of towards) {
-    reportOverlaps(
-      intervals,
-      report,
-      "FG0614",
-      (other) => `${prefixOf(other)}, which ${other.side.key} exposes to ${receiver.name} too`,
+  for (const [receiver, sides] of towards) {
+    checkedTowards.reporting(receiver, sides, report, () => checkReceived(receiver, sides, entryOf, report));
+  }
+}
+
+const checkedTowards = new Memo<Domain, void>();
+
+function checkReceived(
+  receiver: Domain,
+  sides: readonly ExposingSide[],
+  entryOf: ReadonlyMap<ExposingSide, Entry<"GatewayPeering">>,
+  report: Report,
+): void {
+  let order = 0;
+  const intervals = sides.flatMap((side) => {
+    const entry = entryOf.get(side);
+    if (entry === undefined) return [];
+    return side.blocks.flatMap((block) =>
+      block.publicParts.flatMap((part) => intervalsOf({ entry, side, block, part, order: order++ }, side.domain)),
     );
-  }
+  });
+  const describe = ({ exposed }: ExposedInterval) =>
+    `${prefixOf(exposed)}, which ${exposed.side.key} exposes to ${receiver.name} too`;
+  reportOverlaps(intervals, report, "FG0614", describe);
+}
+
+function intervalsOf(exposed: Exposed, owner: Block | Domain): ExposedInterval[] {
+  return exposed.part.rest.map(({ family, first, last }) => ({ family, first, last, owner, exposed }));
 }
 
 /**
  * Blocks of one side may not overlap, except masquerade with portForward: forwarded ports are reserved out of the pool. So
  * each of the two is compared with the rest by itself; what both comparisons find is reported once.
  */
-function checkBlocks(side: ExposingSide, lists: readonly (readonly ExposedInterval<Block>[])[], report: Report): void {
+function checkBlocks(side: ExposingSide, lists: readonly (readonly ExposedInterval[])[], report: Report): void {
   const hasBoth = (["masquerade", "portForward"] as const).every((kind) => side.blocks.some(({ nat }) => nat === kind));
   const reported: Reported = new Map();
   for (const intervals of lists) {
     for (const left of hasBoth ? ["masquerade", "portForward"] : [undefined]) {
-      const compared = intervals.filter(({ owner }) => left === undefined || owner.nat !== left);
-      const describe = (other: ExposedInterval) => `${prefixOf(other)} of another block of ${side.key}`;
+      const compared = intervals.filter(({ exposed }) => left === undefined || exposed.block.nat !== left);
+      const describe = ({ exposed }: ExposedInterval) => `${prefixOf(exposed)} of another block of ${side.key}`;
       reportOverlaps(compared, report, "FG0613", describe, reported);
     }
   }
@@ -84,7 +106,9 @@ function reportOverlaps(
   reported: Reported = new Map(),
 ): void {
   sweepOverlaps(intervals, (a, b) => {
-    const [later, earlier] = a.order > b.order ? [a, b] : [b, a];
+    const [last, first] = a.exposed.order > b.exposed.order ? [a, b] : [b, a];
+    const { exposed: later } = last;
+    const { exposed: earlier } = first;
     const known = reported.get(later.part) ?? new Set();
     if (known.has(earlier.part)) return;
     reported.set(later.part, known.add(earlier.part));
@@ -96,18 +120,18 @@ function reportOverlaps(
       subject: entry,
       path: part.path,
       value: prefixOf(later),
-      message: `${prefixOf(later)} overlaps ${describe(earlier)}`,
+      message: `${prefixOf(later)} overlaps ${describe(first)}`,
       hint: everything ? "default: true may overlap, 0.0.0.0/0 and ::/0 may not" : undefined,
       other: { at: earlier.entry.at(earlier.part.path), what: "the other" },
     });
   });
 }
 
-function prefixOf({ part }: ExposedInterval): string {
+function prefixOf({ part }: Exposed): string {
   return formatCidr(part.cidr);
 }
 
-function listOf(map: Map<Domain, ExposedInterval[]>, key: Domain): ExposedInterval[] {
+function listOf(map: Map<Domain, ExposingSide[]>, key: Domain): ExposingSide[] {
   const list = map.get(key) ?? [];
   if (list.length === 0) map.set(key, list);
   return list;

@@ -1,6 +1,7 @@
 // The two sides of a peering: who they are, and that no two peerings join the same pair.
 
 import type { Path } from "../diagnostic.ts";
+import { Memo } from "../memo.ts";
 import type { Report } from "../report.ts";
 import type { ExposeSpec } from "../schema/peering.ts";
 import type { Entry } from "../stream/objects.ts";
@@ -20,20 +21,25 @@ export interface Side {
 export interface TwoSided {
   readonly entry: Entry<"GatewayPeering">;
   readonly sides: readonly [Side, Side];
+  /** Equal for equal pairs of sides. */
+  readonly pair: string;
 }
+
+const twoSided = new Memo<Entry<"GatewayPeering">, TwoSided | undefined>();
 
 export function checkSides(world: World, report: Report): TwoSided[] {
   const result: TwoSided[] = [];
   const firstOfPair = new Map<string, Entry<"GatewayPeering">>();
   for (const entry of world.peerings) {
     if (entry.object === undefined) continue;
-    const sides = sidesOf(entry, world, report);
-    if (sides === undefined) continue;
-    result.push({ entry, sides });
-    const pair = sides
-      .map(({ domain }) => domain.name)
-      .sort()
-      .join(" ");
+    const meant = Object.keys(entry.object.spec.peering).map((key) => {
+      const resolution = world.domain(key, entry.namespace);
+      return "found" in resolution ? resolution.found : undefined;
+    });
+    const peering = twoSided.reporting(entry, meant, report, () => readSides(entry, world, report));
+    if (peering === undefined) continue;
+    result.push(peering);
+    const { sides, pair } = peering;
     const earlier = firstOfPair.get(pair);
     const path: Path = ["spec", "peering"];
     if (earlier === undefined) {
@@ -48,7 +54,7 @@ export function checkSides(world: World, report: Report): TwoSided[] {
   return result;
 }
 
-function sidesOf(entry: Entry<"GatewayPeering">, world: World, report: Report): [Side, Side] | undefined {
+function readSides(entry: Entry<"GatewayPeering">, world: World, report: Report): TwoSided | undefined {
   const peering = entry.object?.spec.peering ?? {};
   const path: Path = ["spec", "peering"];
   const keys = Object.keys(peering);
@@ -77,5 +83,6 @@ function sidesOf(entry: Entry<"GatewayPeering">, world: World, report: Report): 
     const message = `both sides mean ${one.domain.name}`;
     report.add({ code: "FG0501", at: entry.at(path), subject: entry, path, message });
   }
-  return [one, two];
+  const [first, second] = [one.domain.name, two.domain.name].sort();
+  return { entry, sides: [one, two], pair: `${first} ${second}` };
 }

@@ -1,7 +1,7 @@
 // What the rest of the program uses of this folder.
 
 export { DirectoryStore, type DirectoryStoreOptions } from "./directory.ts";
-export { keyOf, listingOf, withoutObjects } from "./listing.ts";
+export { listingOf, objectsIn, withoutObjects } from "./listing.ts";
 export {
   type Applied,
   type ApplyOptions,

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { Source } from "../diagnostic.ts";
 import { documentsOf } from "../load.ts";
 import type { ParsedDocument } from "../stream/documents.ts";
-import { type Identity, identitiesOf } from "../stream/objects.ts";
+import { identitiesOf } from "../stream/objects.ts";
 import type { PlainMap } from "../stream/plain.ts";
 import { SourceText } from "../stream/source-text.ts";
 import { editText } from "./edit.ts";
@@ -21,7 +21,7 @@ export interface LocatedListing extends Listing {
 
 /** Everything in the sources that has a kind and a name. @throws StoreError STORE_UNREADABLE */
 export function listingOf(sources: readonly Source[]): LocatedListing {
-  const documents = documentsOf(sources.map((source, index) => new SourceText(source, index)));
+  const documents = documentsOf(sources.map((source) => new SourceText(source)));
   for (const { source, problems } of documents) {
     const [problem] = problems;
     if (problem === undefined) continue;
@@ -29,9 +29,14 @@ export function listingOf(sources: readonly Source[]): LocatedListing {
     const message = `${source.file}:${line}:${column}: ${problem.message}; repair or remove the file, nothing was changed`;
     throw new StoreError("STORE_UNREADABLE", message);
   }
-  const objects = identitiesOf(documents).map(locate);
+  const objects = locateAll(documents);
   const revision = hash(objects.map((object) => `${keyText(object)} ${object.revision}`).join("\n"));
   return { revision, objects, sources };
+}
+
+/** What has a kind and a name in the sources, as far as they can be read: for texts that are validated besides. */
+export function objectsIn(sources: readonly Source[]): Located[] {
+  return locateAll(documentsOf(sources.map((source) => new SourceText(source))));
 }
 
 /** The sources without these of their objects; lines keep their numbers wherever an object is a whole document. */
@@ -61,7 +66,7 @@ function blanked(text: string, [start, end]: readonly [number, number]): string 
 
 /** What kind, namespace and name a manifest has. @throws StoreError STORE_INVALID_OBJECT */
 export function keyOf(manifest: PlainMap): ObjectKey {
-  const text = new SourceText({ file: "", text: "" }, 0);
+  const text = new SourceText({ file: "", text: "" });
   const document = {
     source: text,
     index: 0,
@@ -83,9 +88,11 @@ export function revisionOf(manifest: PlainMap): string {
   return hash(canonical(manifest));
 }
 
-function locate({ kind, namespace, name, document, base, value }: Identity): Located {
-  const origin = { file: document.source.file, document: document.index, path: base };
-  return { kind, namespace, name, manifest: value, revision: revisionOf(value), origin, document };
+function locateAll(documents: readonly ParsedDocument[]): Located[] {
+  return identitiesOf(documents).map(({ kind, namespace, name, document, base, value }) => {
+    const origin = { file: document.source.file, document: document.index, path: base };
+    return { kind, namespace, name, manifest: value, revision: revisionOf(value), origin, document };
+  });
 }
 
 function canonical(value: unknown): string {
