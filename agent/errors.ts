@@ -61,3 +61,38 @@ export class GatewayNotChosenError extends FabgateError {
     super("GATEWAY_NOT_CHOSEN", 2, `name the gateway with --gateway; ${found}`);
   }
 }
+
+/** `--strict`, and there are warnings; each was printed before. */
+export class StrictWarningsError extends FabgateError {
+  constructor(count: number) {
+    super("WARNINGS", 1, `${count} warning${count === 1 ? "" : "s"} in the manifests, and --strict allows none`);
+  }
+}
+
+/** A stream without objects, where objects are to be written. */
+export class NoObjectsError extends FabgateError {
+  constructor() {
+    super("NO_OBJECTS", 1, "there is no object in what -f names");
+  }
+}
+
+/** No object of this kind and name in the manifests. */
+export class UnknownObjectError extends FabgateError {
+  constructor(what: string, hint: string | undefined) {
+    super("NO_SUCH_OBJECT", 1, `there is no ${what}${hint === undefined ? "" : `; ${hint}`}`);
+  }
+}
+
+/** What a command line says is not something that the command understands. */
+export class UsageError extends FabgateError {
+  constructor(message: string) {
+    super("USAGE", 2, message);
+  }
+}
+
+/** Objects that others refer to are not deleted. */
+export class ReferredToError extends FabgateError {
+  constructor(message: string) {
+    super("REFERRED_TO", 1, message);
+  }
+}

@@ -5,8 +5,15 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { agentCommand } from "./agent.ts";
+import { applyCommand } from "./apply.ts";
+import { chooseShell, withCompletion } from "./completion.ts";
 import { countersCommand } from "./counters.ts";
+import { crdsCommand } from "./crds.ts";
+import { deleteCommand } from "./delete.ts";
+import { describeCommand } from "./describe.ts";
+import { diffCommand } from "./diff.ts";
 import { exitCodeOf, messageOf } from "./failure.ts";
+import { getCommand } from "./get.ts";
 import { planCommand } from "./plan.ts";
 import { statusCommand } from "./status.ts";
 import { validateCommand } from "./validate.ts";
@@ -15,30 +22,40 @@ import { version } from "./version.ts";
 const EXIT_USAGE = 2;
 
 const words = hideBin(process.argv);
-const parser = yargs(words)
-  .scriptName("fabgate")
-  .usage("$0 <command>\n\nA gateway for EVPN/VXLAN data-centre fabrics.")
-  .command(validateCommand)
-  .command(planCommand)
-  .command(agentCommand)
-  .command(statusCommand)
-  .command(countersCommand)
-  .demandCommand(1, "name a command")
-  .strict()
-  .version(version)
-  .wrap(Math.min(120, process.stdout.columns ?? 120))
-  .fail((message, error) => {
-    if (error) throw error;
-    process.stderr.write(`fabgate: ${message}; "fabgate --help" lists the commands and their options\n`);
-    process.exit(EXIT_USAGE);
-  });
-// A gateway node has no lab: it is loaded where it is asked for, or to be listed.
-if (words[0] === undefined || words[0] === "lab" || words[0].startsWith("-")) {
-  parser.command((await import("../../scenarios/cli.ts")).labCommand);
+async function run(): Promise<void> {
+  chooseShell(words);
+  const parser = yargs(words)
+    .scriptName("fabgate")
+    .usage("$0 <command>\n\nA gateway for EVPN/VXLAN data-centre fabrics.")
+    .command(validateCommand)
+    .command(planCommand)
+    .command(diffCommand)
+    .command(applyCommand)
+    .command(getCommand)
+    .command(describeCommand)
+    .command(deleteCommand)
+    .command(crdsCommand)
+    .command(agentCommand)
+    .command(statusCommand)
+    .command(countersCommand)
+    .demandCommand(1, "name a command")
+    .strict()
+    .version(version)
+    .wrap(Math.min(120, process.stdout.columns ?? 120))
+    .fail((message, error) => {
+      if (error) throw error;
+      process.stderr.write(`fabgate: ${message}; "fabgate --help" lists the commands and their options\n`);
+      process.exit(EXIT_USAGE);
+    });
+  // A gateway node has no lab: it is loaded where it is asked for, or to be listed.
+  if (words[0] === undefined || words[0] === "lab" || words[0].startsWith("-")) {
+    parser.command((await import("../../scenarios/cli.ts")).labCommand);
+  }
+  await withCompletion(parser).parseAsync();
 }
 
 try {
-  await parser.parseAsync();
+  await run();
 } catch (error) {
   process.stderr.write(`fabgate: ${messageOf(error)}\n`);
   process.exitCode = exitCodeOf(error);
