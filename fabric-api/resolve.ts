@@ -32,14 +32,14 @@ export function buildFabric(world: World, resolved: Resolved): Fabric {
     gateways: gateways.sort(byName),
     groups: buildGroups(world, resolved).sort(byName),
     vpcs: vpcs.sort(byName),
-    peerings: resolved.peerings.flatMap((peering) => peeringOf(peering, resolved)).sort(byId),
+    peerings: buildPeerings(resolved).sort(byId),
   };
 }
 
-const gateways = new Memo<Entry<"Gateway">, Gateway>();
+const builtGateways = new Memo<Entry<"Gateway">, Gateway>();
 
 function gatewayOf(entry: Entry<"Gateway">, spec: SpecOf<"Gateway">, name: string): Gateway {
-  return gateways.get(entry, [name], () => buildGateway(name, spec));
+  return builtGateways.get(entry, [name], () => buildGateway(name, spec));
 }
 
 function buildGateway(name: string, spec: SpecOf<"Gateway">): Gateway {
@@ -78,27 +78,28 @@ function buildGroups(world: World, { groups }: Resolved): Group[] {
   }));
 }
 
-/** None if a side has no VNI yet: the manifests are valid, but there is nothing to serve. */
-function peeringOf(peering: CheckedPeering, { groups }: Resolved): Peering[] {
-  const group = groups.ofPeering.get(peering.entry)?.name;
-  if (group === undefined || peering.sides.some(({ domain }) => domain.vni === undefined)) return [];
-  return peerings.get(peering, [group], () => buildPeering(peering, group));
+/** Without those of which a side has no VNI yet: the manifests are valid, but there is nothing to serve. */
+function buildPeerings({ groups, peerings }: Resolved): Peering[] {
+  const result: Peering[] = [];
+  for (const peering of peerings) {
+    const group = groups.ofPeering.get(peering.entry)?.name;
+    const [one, two] = peering.sides;
+    if (group === undefined || one.domain.vni === undefined || two.domain.vni === undefined) continue;
+    result.push(builtPeerings.get(peering, [group], () => buildPeering(peering, group)));
+  }
+  return result;
 }
 
-const peerings = new Memo<CheckedPeering, Peering[]>();
+const builtPeerings = new Memo<CheckedPeering, Peering>();
 
-function buildPeering({ entry, sides, acl }: CheckedPeering, group: string): Peering[] {
-  const [one, two] = sides.map(buildSide);
-  if (one === undefined || two === undefined) return [];
-  const id = entry.namespace === DEFAULT_NAMESPACE ? entry.name : `${entry.namespace}/${entry.name}`;
-  return [
-    {
-      id,
-      group,
-      sides: compareBytes(one.vpc, two.vpc) <= 0 ? [one, two] : [two, one],
-      ...(acl === undefined ? {} : { acl }),
-    },
-  ];
+function buildPeering({ entry, sides, acl }: CheckedPeering, group: string): Peering {
+  const [one, two] = [buildSide(sides[0]), buildSide(sides[1])];
+  return {
+    id: entry.namespace === DEFAULT_NAMESPACE ? entry.name : `${entry.namespace}/${entry.name}`,
+    group,
+    sides: compareBytes(one.vpc, two.vpc) <= 0 ? [one, two] : [two, one],
+    ...(acl === undefined ? {} : { acl }),
+  };
 }
 
 function buildSide({ domain, blocks }: ExposingSide): PeeringSide {

@@ -2,6 +2,7 @@
 // out a translation or a filter would deliver what nobody allowed. An entry goes when the dataplane can do it.
 
 import type { Gateway, Nat, Peering } from "../../fabric-api/fabric.ts";
+import { Memo } from "../../fabric-api/memo.ts";
 
 export type Feature = "static-nat" | "masquerade" | "port-forward" | "acl" | "ipv6" | "ipv6-vtep";
 
@@ -30,15 +31,14 @@ const NAMES: Readonly<Record<Feature, string>> = {
 /** Everything that keeps a gateway from serving these peerings, each feature of a peering once. */
 export function unsupported(gateway: Gateway, peerings: readonly Peering[]): Unsupported[] {
   const own: Unsupported[] = isIpv6(gateway.vtepIp) ? [entry("ipv6-vtep", `gateway ${gateway.name}`)] : [];
-  return [
-    ...own,
-    ...peerings.flatMap((peering) =>
-      [...featuresOf(peering)].map((feature) => ({
-        peering: peering.id,
-        ...entry(feature, `peering ${peering.id}`),
-      })),
-    ),
-  ];
+  return [...own, ...peerings.flatMap((peering) => known.get(peering, [], () => ofPeering(peering)))];
+}
+
+const known = new Memo<Peering, Unsupported[]>();
+
+function ofPeering(peering: Peering): Unsupported[] {
+  const { id } = peering;
+  return [...featuresOf(peering)].map((feature) => ({ peering: id, ...entry(feature, `peering ${id}`) }));
 }
 
 function featuresOf({ sides, acl }: Peering): Set<Feature> {

@@ -6,7 +6,6 @@ import { Memo } from "../memo.ts";
 import { formatCidr } from "../prefix.ts";
 import { type Owned, sweepOverlaps } from "../prefix-set.ts";
 import type { Report } from "../report.ts";
-import type { Entry } from "../stream/objects.ts";
 import type { Domain } from "../world.ts";
 import type { Block, ExposingPeering, ExposingSide } from "./expose.ts";
 import type { Part } from "./prefix-list.ts";
@@ -14,7 +13,6 @@ import { isEverything } from "./special-ranges.ts";
 
 /** One part as it is exposed. */
 interface Exposed {
-  readonly entry: Entry<"GatewayPeering">;
   readonly side: ExposingSide;
   readonly block: Block;
   readonly part: Part;
@@ -28,12 +26,12 @@ interface ExposedInterval extends Owned<Block | Domain> {
 }
 
 /** Blocks of each side with each other, privately and publicly. */
-export function checkBlockOverlaps({ entry, sides }: ExposingPeering, report: Report): void {
+export function checkBlockOverlaps({ sides }: ExposingPeering, report: Report): void {
   for (const side of sides) {
     if (side.blocks.length < 2) continue;
     const listed = [
-      side.blocks.flatMap((block) => block.parts.map((part) => ({ entry, side, block, part }))),
-      side.blocks.flatMap((block) => block.publicParts.map((part) => ({ entry, side, block, part }))),
+      side.blocks.flatMap((block) => block.parts.map((part) => ({ side, block, part }))),
+      side.blocks.flatMap((block) => block.publicParts.map((part) => ({ side, block, part }))),
     ];
     const lists = listed.map((list) => list.flatMap((one, order) => intervalsOf({ ...one, order }, one.block)));
     checkBlocks(side, lists, report);
@@ -43,34 +41,25 @@ export function checkBlockOverlaps({ entry, sides }: ExposingPeering, report: Re
 /** What different peers expose to one VPC. */
 export function checkTowards(peerings: readonly ExposingPeering[], report: Report): void {
   const towards = new Map<Domain, ExposingSide[]>();
-  const entryOf = new Map<ExposingSide, Entry<"GatewayPeering">>();
-  for (const { entry, sides } of peerings) {
+  for (const { sides } of peerings) {
     const [one, two] = sides;
-    entryOf.set(one, entry).set(two, entry);
     listOf(towards, two.domain).push(one);
     listOf(towards, one.domain).push(two);
   }
   for (const [receiver, sides] of towards) {
-    checkedTowards.reporting(receiver, sides, report, () => checkReceived(receiver, sides, entryOf, report));
+    checkedTowards.reporting(receiver, sides, report, () => checkReceived(receiver, sides, report));
   }
 }
 
 const checkedTowards = new Memo<Domain, void>();
 
-function checkReceived(
-  receiver: Domain,
-  sides: readonly ExposingSide[],
-  entryOf: ReadonlyMap<ExposingSide, Entry<"GatewayPeering">>,
-  report: Report,
-): void {
+function checkReceived(receiver: Domain, sides: readonly ExposingSide[], report: Report): void {
   let order = 0;
-  const intervals = sides.flatMap((side) => {
-    const entry = entryOf.get(side);
-    if (entry === undefined) return [];
-    return side.blocks.flatMap((block) =>
-      block.publicParts.flatMap((part) => intervalsOf({ entry, side, block, part, order: order++ }, side.domain)),
-    );
-  });
+  const intervals = sides.flatMap((side) =>
+    side.blocks.flatMap((block) =>
+      block.publicParts.flatMap((part) => intervalsOf({ side, block, part, order: order++ }, side.domain)),
+    ),
+  );
   const describe = ({ exposed }: ExposedInterval) =>
     `${prefixOf(exposed)}, which ${exposed.side.key} exposes to ${receiver.name} too`;
   reportOverlaps(intervals, report, "FG0614", describe);
@@ -112,7 +101,8 @@ function reportOverlaps(
     const known = reported.get(later.part) ?? new Set();
     if (known.has(earlier.part)) return;
     reported.set(later.part, known.add(earlier.part));
-    const { entry, part } = later;
+    const { part } = later;
+    const { entry } = later.side;
     const everything = isEverything(part.cidr) || isEverything(earlier.part.cidr);
     report.add({
       code,
@@ -122,7 +112,7 @@ function reportOverlaps(
       value: prefixOf(later),
       message: `${prefixOf(later)} overlaps ${describe(first)}`,
       hint: everything ? "default: true may overlap, 0.0.0.0/0 and ::/0 may not" : undefined,
-      other: { at: earlier.entry.at(earlier.part.path), what: "the other" },
+      other: { at: earlier.side.entry.at(earlier.part.path), what: "the other" },
     });
   });
 }

@@ -9,6 +9,7 @@ import { type Domain, EXTERNAL_PREFIX, expectFound, type World } from "../world.
 
 /** One side as written, and whom it means. */
 export interface Side {
+  readonly entry: Entry<"GatewayPeering">;
   /** Key in the manifest. */
   readonly key: string;
   readonly domain: Domain;
@@ -75,7 +76,7 @@ function readSides(entry: Entry<"GatewayPeering">, world: World, report: Report)
     const finding = { code: "FG0502" as const, at, subject: entry, path: sidePath, value: key, hint };
     const found = world.domain(key, entry.namespace);
     const domain = expectFound(found, report, finding, what, world.domainNames);
-    return domain === undefined ? undefined : { key, domain, expose, path: sidePath };
+    return domain === undefined ? undefined : { entry, key, domain, expose, path: sidePath };
   });
   const [one, two] = sides;
   if (keys.length !== 2 || one === undefined || two === undefined) return undefined;
