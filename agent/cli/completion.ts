@@ -9,6 +9,8 @@ import { manifestsOption, openStore } from "./stored.ts";
 
 const COMMAND = "completion";
 const SHELLS = ["bash", "zsh"];
+/** What the script calls this program with, before the words that are typed. */
+const ASK = "--get-yargs-completions";
 /** Commands whose words are kinds and names. */
 const OF_OBJECTS = new Set(["get", "describe", "delete"]);
 
@@ -21,32 +23,32 @@ export function chooseShell(words: readonly string[]): void {
   process.env.SHELL = shell;
 }
 
-/** Adds the command, and the completion of words. */
+/** The command that prints the script. */
 export function withCompletion<T>(parser: Argv<T>): Argv<T> {
-  return parser.completion(COMMAND, `print the completion script of a shell: ${SHELLS.join(" or ")}`, complete);
+  return parser.completion(COMMAND, `print the completion script of a shell: ${SHELLS.join(" or ")}`);
 }
 
-type Done = (completions: string[]) => void;
-
-function complete(
-  current: string,
-  argv: Readonly<Record<string, unknown>>,
-  otherwise: (onCompleted?: (error: Error | null, completions: string[] | undefined) => void) => void,
-  done: Done,
-): void {
-  const words = Array.isArray(argv._) ? argv._.map(String) : [];
-  const command = words.find((word) => OF_OBJECTS.has(word));
-  if (words.includes(COMMAND)) done(SHELLS);
-  else if (command === undefined || current.startsWith("-")) otherwise();
-  else {
-    const manifests = typeof argv.manifests === "string" ? argv.manifests : manifestsOption.default;
-    const before = words.slice(words.indexOf(command) + 1).filter((word) => word !== current);
-    void wordsFor(before, current, manifests).then(done, () => done([]));
-  }
+/**
+ * Completions of what is typed after a command that takes objects; undefined if the parser's own completion is to answer.
+ * `words` are the arguments of this program: the flag, the program's name, what is typed. It is asked before the parser, whose
+ * own hook for this does not wait for answers that need files.
+ */
+export async function completionsOf(words: readonly string[]): Promise<string[] | undefined> {
+  const [flag, , command, ...typed] = words;
+  if (flag === ASK && command === COMMAND) return SHELLS.filter((shell) => shell.startsWith(typed.at(-1) ?? ""));
+  if (flag !== ASK || command === undefined || !OF_OBJECTS.has(command) || typed.length === 0) return undefined;
+  const current = typed.at(-1) ?? "";
+  const option = typed.lastIndexOf("--manifests");
+  const manifests = (option >= 0 ? typed[option + 1] : undefined) ?? manifestsOption.default;
+  if (current.startsWith("-")) return undefined;
+  const before = typed
+    .slice(0, -1)
+    .filter((word, index) => !word.startsWith("-") && (option < 0 || index !== option + 1));
+  return wordsFor(before, current, manifests).catch(() => []);
 }
 
-/** Kinds first; after a kind its names; after KIND/ the same with the kind in front. Exported for its test. */
-export async function wordsFor(before: readonly string[], current: string, manifests: string): Promise<string[]> {
+/** Kinds first; after a kind its names; after KIND/ the same with the kind in front. */
+async function wordsFor(before: readonly string[], current: string, manifests: string): Promise<string[]> {
   const slash = current.indexOf("/");
   if (before.length === 0 && slash < 0) {
     const kinds = kindNames().flatMap(({ singular, plural, shortNames }) => [singular, plural, ...shortNames]);

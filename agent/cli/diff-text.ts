@@ -46,7 +46,7 @@ function gatewayLines(gateway: GatewayChanges): string[] {
       "peerings",
       peerings,
       ({ peering }) => peering,
-      ({ group, rank }) => `rank ${rank} in ${group}`,
+      ({ group, rank }) => `rank ${rank}, group ${group}`,
     ),
     ...policySection(policy),
     ...section("routes", routes, ({ into, prefix }) => `${prefix} into ${into}`, routeText),
@@ -65,10 +65,18 @@ function section<T>(
 ): string[] {
   const lines = [
     ...changes.added.map((item) => `    + ${key(item)}  ${value(item)}`),
-    ...changes.changed.map(({ before, after }) => `    ~ ${key(after)}  ${value(before)} -> ${value(after)}`),
+    ...changes.changed.map(({ before, after }) => `    ~ ${key(after)}  ${transition(value(before), value(after))}`),
     ...changes.removed.map((item) => `    - ${key(item)}  ${value(item)}`),
   ];
   return lines.length === 0 ? [] : [`  ${title}`, ...lines];
+}
+
+/** Values are parts with commas between; of parts that stay only one is shown. */
+function transition(before: string, after: string): string {
+  const old = before.split(", ");
+  const parts = after.split(", ");
+  if (old.length !== parts.length) return `${before} -> ${after}`;
+  return parts.map((part, index) => (part === old[index] ? part : `${old[index]} -> ${part}`)).join(", ");
 }
 
 /** Of a policy that changed, the lines that did. */

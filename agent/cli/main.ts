@@ -6,7 +6,7 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { agentCommand } from "./agent.ts";
 import { applyCommand } from "./apply.ts";
-import { chooseShell, withCompletion } from "./completion.ts";
+import { chooseShell, completionsOf, withCompletion } from "./completion.ts";
 import { countersCommand } from "./counters.ts";
 import { crdsCommand } from "./crds.ts";
 import { deleteCommand } from "./delete.ts";
@@ -23,6 +23,11 @@ const EXIT_USAGE = 2;
 
 const words = hideBin(process.argv);
 async function run(): Promise<void> {
+  const completions = await completionsOf(words);
+  if (completions !== undefined) {
+    process.stdout.write(completions.map((word) => `${word}\n`).join(""));
+    return;
+  }
   chooseShell(words);
   const parser = yargs(words)
     .scriptName("fabgate")
