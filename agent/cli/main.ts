@@ -4,6 +4,7 @@
 
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { STDIN } from "../../fabric-api/index.ts";
 import { agentCommand } from "./agent.ts";
 import { applyCommand } from "./apply.ts";
 import { chooseShell, completionsOf, withCompletion } from "./completion.ts";
@@ -21,7 +22,7 @@ import { version } from "./version.ts";
 
 const EXIT_USAGE = 2;
 
-const words = hideBin(process.argv);
+const words = withStandardInput(hideBin(process.argv));
 async function run(): Promise<void> {
   const completions = await completionsOf(words);
   if (completions !== undefined) {
@@ -57,6 +58,15 @@ async function run(): Promise<void> {
     parser.command((await import("../../scenarios/cli.ts")).labCommand);
   }
   await withCompletion(parser).parseAsync();
+}
+
+/** `-f -` as the parser understands it: an option that takes several values takes none that looks like an option. */
+function withStandardInput(given: readonly string[]): string[] {
+  const isFile = (word: string | undefined) => word === "-f" || word === "--file";
+  return given.flatMap((word, index) => {
+    if (isFile(word) && given[index + 1] === STDIN) return [];
+    return word === STDIN && isFile(given[index - 1]) ? [`--file=${STDIN}`] : [word];
+  });
 }
 
 try {

@@ -41,7 +41,7 @@ export type ObjectOutcome = "created" | "configured" | "unchanged" | "pruned";
 export interface Intent {
   readonly before: LoadResult;
   readonly after: LoadResult;
-  /** The stream, and of the stored texts what stays. */
+  /** Of the stored texts what stays, and the stream. */
   readonly sources: readonly Source[];
   readonly changes: readonly Change[];
   /** "kind/name" and what becomes of it, in the order of the stream; what is pruned last. */
@@ -54,7 +54,8 @@ export function intend(listing: Listing, stream: readonly Source[], { prune }: {
   const replaced = new Set(given.map(keyText));
   const gone = listing.objects.filter((object) => prune && !replaced.has(keyText(object)));
   const stay = withoutObjects(listing.sources, prune ? listing.objects : given);
-  const sources = [...stream, ...stay];
+  // Of two objects that do not go together the later one is blamed: that is the one of the stream.
+  const sources = [...stay, ...stream];
   const before = loadFabric(listing.sources);
   const after = loadFabric(sources);
   if (given.length === 0 && after.errors.length === 0) throw new NoObjectsError();

@@ -142,9 +142,9 @@ export class DirectoryStore implements Store {
         changes.push({ file, text: newText(manifest, text) });
       }
     }
+    const texts = new Map(listing.sources.map(({ file, text }) => [file, text]));
     for (const [file, own] of edits) {
-      const text = listing.sources.find((source) => source.file === file)?.text ?? "";
-      changes.push({ file, text: editText(file, text, own) });
+      changes.push({ file, text: editText(file, texts.get(file) ?? "", own) });
     }
     return changes;
   }

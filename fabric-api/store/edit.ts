@@ -40,14 +40,27 @@ export function editText(file: string, text: string, edits: readonly Edit[]): st
     if (list === undefined) byDocument.set(edit.document, [edit]);
     else list.push(edit);
   }
-  let result = text;
-  // From the end, so that ranges stay right.
-  for (const [{ range }, own] of [...byDocument].sort(([a], [b]) => b.range[0] - a.range[0])) {
-    const [start, end] = range;
-    const chunk = text.slice(start, end);
-    result = result.slice(0, start) + editChunk(file, chunk, own) + result.slice(end);
-  }
+  const changes = [...byDocument].map(([{ range }, own]) => ({
+    range,
+    text: editChunk(file, text.slice(...range), own),
+  }));
+  const result = spliced(text, changes);
   return /^(?:\s|---(?=\s|$)|\.\.\.(?=\s|$)|\uFEFF)*$/.test(result) ? undefined : result;
+}
+
+/** The text with disjoint stretches of it replaced. */
+export function spliced(
+  text: string,
+  changes: readonly { readonly range: readonly [number, number]; readonly text: string }[],
+): string {
+  const parts: string[] = [];
+  let from = 0;
+  for (const { range, text: replacement } of [...changes].sort((a, b) => a.range[0] - b.range[0])) {
+    parts.push(text.slice(from, range[0]), replacement);
+    from = range[1];
+  }
+  parts.push(text.slice(from));
+  return parts.join("");
 }
 
 function editChunk(file: string, chunk: string, given: readonly Edit[]): string {
@@ -135,20 +148,21 @@ function detachedComments(chunk: string): string {
 /** The chunk with only scalars replaced in place, or undefined if more than that differs. */
 function patchScalars(chunk: string, edits: readonly Edit[]): string | undefined {
   const document = parseDocument(chunk, { logLevel: "silent" });
-  const patches: { start: number; end: number; text: string }[] = [];
+  const patches: Patch[] = [];
   for (const { base, value } of edits) {
     if (value === undefined) return undefined;
     const node = base.length === 0 ? document.contents : document.getIn(base, true);
     if (!collect(node, value, patches)) return undefined;
   }
-  let result = chunk;
-  for (const { start, end, text } of patches.sort((a, b) => b.start - a.start)) {
-    result = result.slice(0, start) + text + result.slice(end);
-  }
-  return result;
+  return spliced(chunk, patches);
 }
 
-function collect(node: unknown, value: unknown, patches: { start: number; end: number; text: string }[]): boolean {
+interface Patch {
+  readonly range: readonly [number, number];
+  readonly text: string;
+}
+
+function collect(node: unknown, value: unknown, patches: Patch[]): boolean {
   if (isMap(node)) {
     if (!isPlainMap(value) || node.items.length !== Object.keys(value).length) return false;
     return node.items.every((pair) => {
@@ -164,7 +178,7 @@ function collect(node: unknown, value: unknown, patches: { start: number; end: n
   if (node.value === value) return true;
   const text = scalarText(node, value);
   if (text === undefined || !node.range || node.anchor !== undefined || node.tag !== undefined) return false;
-  patches.push({ start: node.range[0], end: node.range[1], text });
+  patches.push({ range: [node.range[0], node.range[1]], text });
   return true;
 }
 

@@ -7,7 +7,7 @@ import type { ParsedDocument } from "../stream/documents.ts";
 import { identitiesOf } from "../stream/objects.ts";
 import type { PlainMap } from "../stream/plain.ts";
 import { SourceText } from "../stream/source-text.ts";
-import { editText } from "./edit.ts";
+import { editText, spliced } from "./edit.ts";
 import { keyText, type Listing, type ObjectKey, type StoredObject, StoreError } from "./store.ts";
 
 /** An object with the document that it stands in. */
@@ -42,9 +42,16 @@ export function objectsIn(sources: readonly Source[]): Located[] {
 /** The sources without these of their objects; lines keep their numbers wherever an object is a whole document. */
 export function withoutObjects(sources: readonly Source[], keys: readonly ObjectKey[]): Source[] {
   const gone = new Set(keys.map(keyText));
-  const leaving = listingOf(sources).objects.filter((object) => gone.has(keyText(object)));
+  const leaving = new Map<string, Located[]>();
+  for (const object of listingOf(sources).objects) {
+    if (!gone.has(keyText(object))) continue;
+    const list = leaving.get(object.origin.file);
+    if (list === undefined) leaving.set(object.origin.file, [object]);
+    else list.push(object);
+  }
   return sources.flatMap(({ file, text }) => {
-    const own = leaving.filter(({ origin }) => origin.file === file);
+    const own = leaving.get(file);
+    if (own === undefined) return [{ file, text }];
     const items = own.filter(({ origin }) => origin.path.length > 0);
     const edits = items.map(({ document, origin }) => ({ document, base: origin.path, value: undefined }));
     const edited = items.length === 0 ? text : editText(file, text, edits);
@@ -53,15 +60,15 @@ export function withoutObjects(sources: readonly Source[], keys: readonly Object
     const wholes = (items.length === 0 ? own : listingOf([{ file, text: edited }]).objects).filter(
       (object) => object.origin.path.length === 0 && gone.has(keyText(object)),
     );
-    return [{ file, text: wholes.reduce((rest, { document }) => blanked(rest, document.range), edited) }];
+    const blanks = wholes.map(({ document: { range } }) => ({ range, text: blanked(edited.slice(...range)) }));
+    return [{ file, text: spliced(edited, blanks) }];
   });
 }
 
 /** Only the marker and the line breaks of a document. */
-function blanked(text: string, [start, end]: readonly [number, number]): string {
-  const chunk = text.slice(start, end);
+function blanked(chunk: string): string {
   const blank = chunk.replace(/[^\n]/g, " ");
-  return text.slice(0, start) + (chunk.startsWith("---") ? `---${blank.slice(3)}` : blank) + text.slice(end);
+  return chunk.startsWith("---") ? `---${blank.slice(3)}` : blank;
 }
 
 /** What kind, namespace and name a manifest has. @throws StoreError STORE_INVALID_OBJECT */
