@@ -26,7 +26,7 @@ export function diffText(objects: readonly ObjectChange[], gateways: readonly Ga
 }
 
 function gatewayLines(gateway: GatewayChanges): string[] {
-  const { settings, sessions, peerings, policy, routes, refused } = gateway;
+  const { settings, sessions, peerings, vpcs, policy, routes, refused } = gateway;
   return [
     `${STATE_SIGNS[gateway.state]} gateway ${gateway.gateway}`.trimStart(),
     ...refused.map((reason) => `  ! refuses this: ${reason}`),
@@ -48,13 +48,19 @@ function gatewayLines(gateway: GatewayChanges): string[] {
       ({ peering }) => peering,
       ({ group, rank }) => `rank ${rank}, group ${group}`,
     ),
+    ...section(
+      "vpcs",
+      vpcs,
+      ({ name }) => name,
+      ({ vni }) => `VNI ${vni}`,
+    ),
     ...policySection(policy),
     ...section("routes", routes, ({ into, prefix }) => `${prefix} into ${into}`, routeText),
   ];
 }
 
-function routeText({ destination, peering, communities, med }: Route): string {
-  return `to ${destination} by ${peering}, community ${communities.join(" ")}, med ${med ?? 0}`;
+function routeText({ vni, destination, peering, communities, med }: Route): string {
+  return `to ${destination} by ${peering}, VNI ${vni}, community ${communities.join(" ")}, med ${med ?? 0}`;
 }
 
 function section<T>(

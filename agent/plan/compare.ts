@@ -22,6 +22,8 @@ export interface GatewayChanges {
   readonly settings: Changes<Setting>;
   readonly sessions: Changes<Session>;
   readonly peerings: Changes<Served>;
+  /** The VPCs whose traffic it carries. */
+  readonly vpcs: Changes<ServedVpc>;
   readonly policy: Changes<Policy>;
   readonly routes: Changes<Route>;
   /** Why the gateway would refuse the new manifests and keep the plan that it has. */
@@ -45,6 +47,11 @@ export interface Served {
   readonly rank: number;
 }
 
+export interface ServedVpc {
+  readonly name: string;
+  readonly vni: number;
+}
+
 export interface Policy {
   readonly peering: string;
   readonly lines: readonly string[];
@@ -53,6 +60,8 @@ export interface Policy {
 export interface Route {
   /** VPC that receives it. */
   readonly into: string;
+  /** Its VNI: part of the route's label, target and distinguisher. */
+  readonly vni: number;
   readonly prefix: string;
   /** VPC that its traffic goes to. */
   readonly destination: string;
@@ -92,6 +101,7 @@ interface View {
   readonly settings: readonly Setting[];
   readonly sessions: readonly Session[];
   readonly peerings: readonly Served[];
+  readonly vpcs: readonly ServedVpc[];
   readonly policy: readonly Policy[];
   readonly routes: readonly Route[];
   readonly refused: readonly string[];
@@ -102,6 +112,7 @@ const NOTHING: View = {
   settings: [],
   sessions: [],
   peerings: [],
+  vpcs: [],
   policy: [],
   routes: [],
   refused: [],
@@ -114,6 +125,7 @@ function viewOf(fabric: Fabric, name: string, options: SignalOptions): View {
     fabric.groups.map((group) => [group.name, group.members.findIndex((member) => member.gateway === name)]),
   );
   const served = fabric.peerings.filter(({ group }) => (ranks.get(group) ?? -1) >= 0);
+  const carried = new Set(served.flatMap(({ sides }) => sides.map(({ vpc }) => vpc)));
   const { routes, refused } = routesOf(fabric, name, options);
   return {
     there: true,
@@ -124,6 +136,7 @@ function viewOf(fabric: Fabric, name: string, options: SignalOptions): View {
       ...(source === undefined ? {} : { local: source }),
     })),
     peerings: served.map(({ id, group }) => ({ peering: id, group, rank: ranks.get(group) ?? 0 })),
+    vpcs: fabric.vpcs.filter((vpc) => carried.has(vpc.name)).map(({ name: vpc, vni }) => ({ name: vpc, vni })),
     policy: served.map((peering) => ({ peering: peering.id, lines: policyLines(peering) })),
     routes,
     refused,
@@ -144,6 +157,7 @@ function routesOf(
   }
   const routes = planned.bgp.announcements.map(({ into, destination, peering, route }) => ({
     into,
+    vni: route.vni,
     prefix: route.prefix,
     destination: destination.vpc,
     peering,
@@ -171,6 +185,7 @@ function compareGateway(gateway: string, before: View, after: View): GatewayChan
     settings: compareLists(before.settings, after.settings, ({ name }) => name),
     sessions: compareLists(before.sessions, after.sessions, ({ address }) => address),
     peerings: compareLists(before.peerings, after.peerings, ({ peering }) => peering),
+    vpcs: compareLists(before.vpcs, after.vpcs, (vpc) => vpc.name),
     policy: compareLists(before.policy, after.policy, ({ peering }) => peering),
     routes: compareLists(before.routes, after.routes, ({ into, prefix }) => `${into} ${prefix}`),
   };

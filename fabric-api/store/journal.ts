@@ -11,6 +11,9 @@ const JOURNAL_FILE = ".fabgate.journal";
 /** Ends the names of texts that are not in force yet; they begin with a dot, so nobody takes them for manifests. */
 const STAGED_SUFFIX = ".fabgate-new";
 
+/** Files that are written and synced at the same time. */
+const AT_ONCE = 32;
+
 /** A file's new text; undefined removes the file. */
 export interface FileChange {
   readonly file: string;
@@ -50,11 +53,17 @@ export async function commit(directory: string, changes: readonly FileChange[]):
   const staged: { from: string; to: string }[] = [];
   const removes: string[] = [];
   try {
-    for (const { file, text } of changes) {
-      // A link stays a link: what it points to is replaced.
-      const target = await realpath(file).catch(() => resolve(file));
-      if (text === undefined) removes.push(target);
-      else staged.push({ from: await stage(target, text), to: target });
+    for (let start = 0; start < changes.length; start += AT_ONCE) {
+      // All of them end before anything is said: what is staged must be known to be cleaned up.
+      const results = await Promise.allSettled(
+        changes.slice(start, start + AT_ONCE).map(async ({ file, text }) => {
+          // A link stays a link: what it points to is replaced.
+          const target = await realpath(file).catch(() => resolve(file));
+          if (text === undefined) removes.push(target);
+          else staged.push({ from: await stage(target, text), to: target });
+        }),
+      );
+      for (const result of results) if (result.status === "rejected") throw result.reason;
     }
     const root = await realpath(directory);
     const journal = {

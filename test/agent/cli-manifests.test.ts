@@ -132,7 +132,7 @@ describe("fabgate on stored manifests", function () {
     );
     assert.match(
       text.out,
-      /~ 10\.1\.0\.0\/24 into vpc-2 {2}to vpc-1 by vpc-1--vpc-2, community 50001:1 -> community 50001:0, med 10 -> med 0/,
+      /~ 10\.1\.0\.0\/24 into vpc-2 {2}to vpc-1 by vpc-1--vpc-2, VNI 200, community 50001:1 -> community 50001:0, med 10 -> med 0/,
     );
     const { gateways } = JSON.parse(one.out) as { gateways: { gateway: string; routes: { changed: unknown[] } }[] };
     assert.deepEqual(

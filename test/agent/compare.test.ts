@@ -94,6 +94,16 @@ describe("comparing fabrics", () => {
     );
   });
 
+  it("shows a VPC's new VNI, and every route into it", () => {
+    const after = fabric({ vpcs: [{ ...vpc(1), vni: 77 }, vpc(2)] });
+    const { vpcs, routes } = of(fabric(), after, "gateway-1");
+    assert.deepEqual(vpcs.changed, [{ before: { name: "vpc-1", vni: 100_001 }, after: { name: "vpc-1", vni: 77 } }]);
+    assert.deepEqual(
+      routes.changed.map((one) => [one.after.into, one.after.vni]),
+      [["vpc-1", 77]],
+    );
+  });
+
   it("is the same both ways round, with + and - swapped", () => {
     const after = fabric({ peerings: [], gateways: [gateway(1), gateway(3)] });
     const there = compareFabrics(fabric(), after);
@@ -125,14 +135,14 @@ describe("comparing fabrics", () => {
   peerings
     ~ vpc-1--vpc-2  rank 0 -> rank 1, group default
   routes
-    ~ 10.1.1.0/24 into vpc-2  to vpc-1 by vpc-1--vpc-2, community 50001:0 -> community 50001:1, med 0 -> med 10
-    ~ 10.2.1.0/24 into vpc-1  to vpc-2 by vpc-1--vpc-2, community 50001:0 -> community 50001:1, med 0 -> med 10
+    ~ 10.1.1.0/24 into vpc-2  to vpc-1 by vpc-1--vpc-2, VNI 100002, community 50001:0 -> community 50001:1, med 0 -> med 10
+    ~ 10.2.1.0/24 into vpc-1  to vpc-2 by vpc-1--vpc-2, VNI 100001, community 50001:0 -> community 50001:1, med 0 -> med 10
 ~ gateway gateway-2
   peerings
     ~ vpc-1--vpc-2  rank 1 -> rank 0, group default
   routes
-    ~ 10.1.1.0/24 into vpc-2  to vpc-1 by vpc-1--vpc-2, community 50001:1 -> community 50001:0, med 10 -> med 0
-    ~ 10.2.1.0/24 into vpc-1  to vpc-2 by vpc-1--vpc-2, community 50001:1 -> community 50001:0, med 10 -> med 0
+    ~ 10.1.1.0/24 into vpc-2  to vpc-1 by vpc-1--vpc-2, VNI 100002, community 50001:1 -> community 50001:0, med 10 -> med 0
+    ~ 10.2.1.0/24 into vpc-1  to vpc-2 by vpc-1--vpc-2, VNI 100001, community 50001:1 -> community 50001:0, med 10 -> med 0
 `,
     );
   });
