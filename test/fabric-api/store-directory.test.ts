@@ -13,6 +13,7 @@ import {
   rm,
   stat,
   symlink,
+  truncate,
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,6 +21,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { loadFabric, readSources } from "../../fabric-api/index.ts";
 import { DirectoryStore, StoreError } from "../../fabric-api/store/index.ts";
+import { commit } from "../../fabric-api/store/journal.ts";
 import { LOCK_FILE } from "../../fabric-api/store/lock.ts";
 import { describeStore, until, vpcKey, vpcManifest } from "./store-compliance.ts";
 
@@ -179,6 +181,9 @@ describe("a directory of hand-written files", () => {
     );
     const before = await text("anchors.yaml");
     await assert.rejects(store.delete(vpcKey("a")), { code: "STORE_NOT_EDITABLE" });
+    // It would change b too.
+    const changed = { kind: "VPCInfo", metadata: { name: "a" }, spec: { vni: 6 } };
+    await assert.rejects(store.put(changed), { code: "STORE_NOT_EDITABLE" });
     assert.equal(await text("anchors.yaml"), before);
   });
 
@@ -280,10 +285,12 @@ describe("a directory store that meets trouble", () => {
     const before = await contents();
     const filler = join(directory, "filler");
     await writeFile(filler, Buffer.alloc(1 << 20)).catch(() => {});
+    // Room for one of the two texts.
+    await truncate(filler, (await stat(filler)).size - 8192);
     const annotations = { note: "x".repeat(20_000) };
     await assert.rejects(
       store.apply([
-        { op: "put", manifest: { ...vpcManifest("a", 2), metadata: { name: "a", annotations } } },
+        { op: "put", manifest: vpcManifest("a", 2) },
         { op: "put", manifest: { ...vpcManifest("b", 2), metadata: { name: "b", annotations } } },
       ]),
       { code: "STORE_FULL", exitCode: 3 },
@@ -319,6 +326,26 @@ describe("a directory store that meets trouble", () => {
     );
     await store.put({ ...vpcManifest("d", 40) });
     assert.deepEqual(await shown(), ["a 10", "c 30", "d 40"]);
+    assert.deepEqual((await readdir(directory)).sort(), [LOCK_FILE, "a.yaml", "c.yaml", "vpcinfo-d.yaml"]);
+  });
+
+  it("keeps a committed change whose files cannot all be renamed, and finishes it when they can", async () => {
+    await mkdir(join(directory, "c.yaml"));
+    const changes = ["a", "c"].map((name) => ({
+      file: join(directory, `${name}.yaml`),
+      text: `${VALID}metadata: {name: ${name}}\n`,
+    }));
+    await assert.rejects(commit(directory, [...changes, { file: join(directory, "b.yaml"), text: undefined }]), {
+      code: "STORE_FAILED",
+      exitCode: 3,
+    });
+    await rm(join(directory, "c.yaml"), { recursive: true });
+    const store = new DirectoryStore(directory);
+    assert.deepEqual(
+      (await store.list()).objects.map(({ name }) => name),
+      ["a", "c"],
+    );
+    await store.put(vpcManifest("d", 4));
     assert.deepEqual((await readdir(directory)).sort(), [LOCK_FILE, "a.yaml", "c.yaml", "vpcinfo-d.yaml"]);
   });
 
