@@ -1,5 +1,6 @@
 // Reading manifests from files, directories and standard input.
 
+import { createReadStream } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Source } from "./diagnostic.ts";
@@ -107,21 +108,24 @@ async function readNewest(file: string, staged: string | undefined, left: number
 }
 
 async function readText(file: string, left: number): Promise<string> {
-  // Looked at before it is read: a huge file must not cost memory.
-  if ((await statOf(file)).size > left * 4) throw tooLarge(file);
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw unreadable(file, error);
+  const { size } = await statOf(file);
+  // A character is of three bytes at most; a file that may have too many is read piece by piece, so that a huge one costs
+  // no more memory than is allowed.
+  if (size > left * 3) throw tooLarge(file);
+  const reading = size > left ? readStream(createReadStream(file), left, file) : readFile(file, "utf8");
+  const text = await reading.catch((error: unknown) => {
+    throw error instanceof SourceError ? error : unreadable(file, error);
   });
   if (text.length > left) throw tooLarge(file);
   return text;
 }
 
-async function readStream(stream: NodeJS.ReadableStream, left: number): Promise<string> {
+async function readStream(stream: NodeJS.ReadableStream, left: number, name = "standard input"): Promise<string> {
   stream.setEncoding("utf8");
   let text = "";
   for await (const chunk of stream) {
     text += String(chunk);
-    if (text.length > left) throw tooLarge("standard input");
+    if (text.length > left) throw tooLarge(name);
   }
   return text;
 }
