@@ -71,26 +71,33 @@ function editChunk(file: string, chunk: string, given: readonly Edit[]): string 
   const patched = patchScalars(chunk, edits);
   const wanted = wantedValue(chunk, edits);
   if (patched !== undefined && isDeepStrictEqual(parse(patched), wanted)) return patched;
-  const reprinted = reprint(chunk, edits);
+  // The author's style first; where comments and empty collections meet, the library cannot read what it wrote in it.
+  const reprinted = reprint(chunk, edits, wanted, styleOf(chunk)) ?? reprint(chunk, edits, wanted, {});
   if (reprinted !== undefined) return reprinted;
   const message = `${file}: cannot be changed without losing something of it (anchors or directives); edit it by hand`;
   throw new StoreError("STORE_NOT_EDITABLE", message);
+}
 
-  function reprint(before: string, changes: readonly Edit[]): string | undefined {
-    try {
-      const document = parseDocument(before, { logLevel: "silent" });
-      for (const { base, value } of lastFirst(changes)) {
-        if (value === undefined) document.deleteIn(base);
-        else if (base.length === 0)
-          document.contents = merged(document, document.contents, value) as typeof document.contents;
-        else document.setIn(base, merged(document, document.getIn(base, true), value));
-      }
-      const after = document.toString({ lineWidth: 0, ...styleOf(before) });
-      return isDeepStrictEqual(parse(after), wanted) ? after : undefined;
-    } catch {
-      // The library refuses what it cannot express, such as an alias whose anchor went.
-      return undefined;
+/** The document printed from its changed tree, or undefined if that does not say what is wanted. */
+function reprint(
+  chunk: string,
+  edits: readonly Edit[],
+  wanted: unknown,
+  style: Partial<ReturnType<typeof styleOf>>,
+): string | undefined {
+  try {
+    const document = parseDocument(chunk, { logLevel: "silent" });
+    for (const { base, value } of lastFirst(edits)) {
+      if (value === undefined) document.deleteIn(base);
+      else if (base.length === 0)
+        document.contents = merged(document, document.contents, value) as typeof document.contents;
+      else document.setIn(base, merged(document, document.getIn(base, true), value));
     }
+    const after = document.toString({ lineWidth: 0, ...style });
+    return isDeepStrictEqual(parse(after), wanted) ? after : undefined;
+  } catch {
+    // The library refuses what it cannot express, such as an alias whose anchor went.
+    return undefined;
   }
 }
 
