@@ -4,11 +4,11 @@
 import { mkdir } from "node:fs/promises";
 import { BgpSpeaker } from "../bgp/speaker.ts";
 import { Dataplane } from "../dataplane/dataplane.ts";
-import { type Diagnostic, formatDiagnostic, loadFabric, type Source, watchDirectory } from "../fabric-api/index.ts";
+import { type Diagnostic, FabricLoader, formatDiagnostic, type Source, watchDirectory } from "../fabric-api/index.ts";
 import type { AgentCounters, AgentStatus, Condition } from "./api/messages.ts";
 import { AgentServer } from "./api/server.ts";
 import { type BfdTimers, BfdWatch } from "./bfd.ts";
-import { UnknownGatewayError } from "./errors.ts";
+import { UnknownGatewayError, UnsupportedError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { NodeNetwork } from "./node/node.ts";
 import { gatewayPaths } from "./paths.ts";
@@ -33,6 +33,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #bgp: BgpSpeaker;
   readonly #bfd: BfdWatch;
+  readonly #loader = new FabricLoader();
   readonly #node = new NodeNetwork();
   readonly #reconciler: Reconciler;
   readonly #server: AgentServer;
@@ -111,10 +112,10 @@ export class Agent {
     log.info({ how }, "agent stopped");
   }
 
-  /** Takes manifests over if they are valid and know this gateway; otherwise the last good plan stays in force. */
+  /** Takes manifests over if they are valid and this gateway can serve them; otherwise the last good plan stays in force. */
   #take(sources: Source[]): void {
     const { gateway, log, signals } = this.#options;
-    const { fabric, errors, warnings } = loadFabric(sources);
+    const { fabric, errors, warnings } = this.#loader.load(sources);
     const warned = warnings.map((warning) => oneLine(warning, sources));
     if (!fabric) {
       const told = errors.map((error) => oneLine(error, sources));
@@ -131,8 +132,9 @@ export class Agent {
       );
       this.#reconciler.setPlan(next, generation);
     } catch (error) {
-      if (!(error instanceof UnknownGatewayError)) throw error;
-      this.#reject([error.message], warned);
+      if (error instanceof UnsupportedError) this.#reject([...error.messages], warned);
+      else if (error instanceof UnknownGatewayError) this.#reject([error.message], warned);
+      else throw error;
     }
   }
 

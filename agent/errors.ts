@@ -21,6 +21,17 @@ export class UnknownGatewayError extends FabgateError {
   }
 }
 
+/** The manifests ask this gateway for something that the dataplane cannot do yet. */
+export class UnsupportedError extends FabgateError {
+  /** One for each peering and feature. */
+  readonly messages: readonly string[];
+
+  constructor(gateway: string, messages: readonly string[]) {
+    super("UNSUPPORTED", 1, `gateway ${gateway} cannot serve these manifests yet: ${messages.join("; ")}`);
+    this.messages = messages;
+  }
+}
+
 /** The manifests have errors; each was printed before. */
 export class InvalidManifestsError extends FabgateError {
   constructor(count: number) {
@@ -48,5 +59,40 @@ export class GatewayNotChosenError extends FabgateError {
     const found =
       local.length > 0 ? `found here: ${local.join(", ")}` : "no agent has a socket under the run directory";
     super("GATEWAY_NOT_CHOSEN", 2, `name the gateway with --gateway; ${found}`);
+  }
+}
+
+/** `--strict`, and there are warnings; each was printed before. */
+export class StrictWarningsError extends FabgateError {
+  constructor(count: number) {
+    super("WARNINGS", 1, `${count} warning${count === 1 ? "" : "s"} in the manifests, and --strict allows none`);
+  }
+}
+
+/** A stream without objects, where objects are to be written. */
+export class NoObjectsError extends FabgateError {
+  constructor() {
+    super("NO_OBJECTS", 1, "there is no object in what -f names");
+  }
+}
+
+/** No object of this kind and name in the manifests. */
+export class UnknownObjectError extends FabgateError {
+  constructor(what: string, hint: string | undefined) {
+    super("NO_SUCH_OBJECT", 1, `there is no ${what}${hint === undefined ? "" : `; ${hint}`}`);
+  }
+}
+
+/** What a command line says is not something that the command understands. */
+export class UsageError extends FabgateError {
+  constructor(message: string) {
+    super("USAGE", 2, message);
+  }
+}
+
+/** Objects that others refer to are not deleted. */
+export class ReferredToError extends FabgateError {
+  constructor(message: string) {
+    super("REFERRED_TO", 1, message);
   }
 }

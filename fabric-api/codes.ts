@@ -1,6 +1,7 @@
 // Every diagnostic this folder can report, in one table. A code never changes its meaning and is never reused, so scripts
 // and documentation may rely on it. FG01xx reading a stream, FG02xx one object's fields, FG03xx gateways and groups,
-// FG04xx VPCs and externals, FG05xx peerings, FG06xx what peerings expose, FG09xx what is not supported yet.
+// FG04xx VPCs and externals, FG05xx peerings, FG06xx what peerings expose, FG07xx NAT, FG08xx ACLs. (FG09xx are used up: parts of
+// the API that could not be validated once.)
 
 export type Severity = "error" | "warning";
 
@@ -79,12 +80,21 @@ export const CODES = {
   FG0617: { severity: "error", rule: "as and nat come together" },
   FG0618: { severity: "error", rule: "nat has exactly one of static, masquerade and portForward" },
 
-  FG0901: { severity: "error", rule: "static NAT is not supported yet" },
-  FG0902: { severity: "error", rule: "masquerade is not supported yet" },
-  FG0903: { severity: "error", rule: "portForward is not supported yet" },
-  FG0904: { severity: "error", rule: "acl is not supported yet" },
-  FG0905: { severity: "error", rule: "exposing IPv6 is not supported yet" },
-  FG0906: { severity: "error", rule: "an IPv6 vtepIP is not supported yet" },
+  FG0701: { severity: "error", rule: "the two lists of static NAT have equally many addresses" },
+  FG0702: { severity: "error", rule: "port and as of a forwarded port have equally many ports" },
+  FG0703: { severity: "error", rule: "portForward has one prefix in ips and one in as, without exclusions" },
+  FG0704: { severity: "error", rule: "the two prefixes of portForward have equally many addresses" },
+  FG0705: { severity: "error", rule: "forwarded ports do not overlap, privately or publicly" },
+  FG0706: { severity: "warning", rule: "a masquerade pool has an address for every 1000 hosts" },
+
+  FG0801: { severity: "error", rule: "an ACL rule's name is unique in its peering" },
+  FG0802: { severity: "error", rule: "an ACL rule has from or to" },
+  FG0803: { severity: "error", rule: "from and to of an ACL rule name sides of the peering" },
+  FG0804: { severity: "error", rule: "from and to of an ACL rule are different sides" },
+  FG0805: { severity: "error", rule: "ports of an ACL rule need the protocol tcp or udp" },
+  FG0806: { severity: "error", rule: "src and dst entries of an ACL rule have at most one of cidr and vpcSubnet" },
+  FG0807: { severity: "error", rule: "what an ACL rule matches is exposed, at least partly" },
+  FG0808: { severity: "error", rule: "src and dst of an ACL rule share an address family" },
 } as const satisfies Record<string, CodeEntry>;
 
 /** Stable identifier of a diagnostic. */

@@ -74,6 +74,8 @@ export interface Peering {
   readonly group: string;
   /** In byte order of the VPC names. */
   readonly sides: readonly [PeeringSide, PeeringSide];
+  /** Absent: everything that is exposed is allowed. */
+  readonly acl?: Acl;
 }
 
 export interface PeeringSide {
@@ -87,6 +89,92 @@ export type Expose =
   | { readonly kind: "default" }
   | {
       readonly kind: "prefixes";
-      /** As written, except where `not` forces a split; no aggregation. */
+      /** The hosts' own addresses. As written, except where `not` forces a split; no aggregation. One address family. */
       readonly prefixes: readonly Prefix[];
+      /** Absent: the other side sees `prefixes` as they are. */
+      readonly nat?: Nat;
     };
+
+/** How `prefixes` appear to the other side; `public` is what is announced there, as written except for exclusions. */
+export type Nat = StaticNat | Masquerade | PortForward;
+
+/** Stateless, one to one. */
+export interface StaticNat {
+  readonly kind: "static";
+  readonly public: readonly Prefix[];
+  /** Stretches of equal size: the n-th address of one is the n-th of the other. Disjoint, together all addresses of both lists. */
+  readonly pairs: readonly { readonly private: AddressRange; readonly public: AddressRange }[];
+}
+
+/** Stateful source NAT: only this side initiates. */
+export interface Masquerade {
+  readonly kind: "masquerade";
+  readonly public: readonly Prefix[];
+  readonly timeouts: FlowTimeouts;
+}
+
+/** Stateful destination NAT: only the other side initiates. One private and one public prefix of equal size. */
+export interface PortForward {
+  readonly kind: "port-forward";
+  readonly public: readonly Prefix[];
+  readonly timeouts: FlowTimeouts;
+  readonly rules: readonly ForwardedPorts[];
+}
+
+/** The n-th public port of a protocol is the n-th private one; ranges of equal size. */
+export interface ForwardedPorts {
+  readonly protocols: readonly ("tcp" | "udp")[];
+  readonly private: PortRange;
+  readonly public: PortRange;
+}
+
+/** Addresses `first`…`last`, both included, in canonical text without prefix length. */
+export interface AddressRange {
+  readonly first: string;
+  readonly last: string;
+}
+
+/** Ports `first`…`last`, both included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** After how many milliseconds without a packet a flow ends. */
+export interface FlowTimeouts {
+  readonly tcpEstablishedMs: number;
+  readonly tcpTransitoryMs: number;
+  readonly udpMs: number;
+  readonly icmpMs: number;
+}
+
+/** What of the exposed traffic is allowed. Rules see packets before NAT; the first match decides. */
+export interface Acl {
+  /** What becomes of traffic that no rule matches: as exposed, or dropped. */
+  readonly default: "deny-unless-exposed" | "deny";
+  readonly rules: readonly AclRule[];
+}
+
+export interface AclRule {
+  readonly name?: string;
+  /** Side whose hosts send the packet, and the other one. Names of Vpcs. */
+  readonly from: string;
+  readonly to: string;
+  readonly action: "allow" | "deny";
+  /** Any of them matches; empty: any source. Addresses of hosts of `from`. */
+  readonly src: readonly AclEndpoint[];
+  /** Any of them matches; empty: any destination. Addresses as `to` announces them. */
+  readonly dst: readonly AclEndpoint[];
+  /** IP protocol numbers; absent: any. `icmp` is 1 and 58. */
+  readonly protocols?: readonly number[];
+  /** flow: replies are admitted through the flow table; packet: stateless. */
+  readonly scope: "flow" | "packet";
+  readonly log: boolean;
+}
+
+export interface AclEndpoint {
+  /** Clipped to what is exposed; absent: any exposed address. */
+  readonly prefixes?: readonly Prefix[];
+  /** Absent: any, also for protocols without ports. */
+  readonly ports?: PortRange;
+}

@@ -53,6 +53,20 @@ export function subtract(interval: Interval, holes: readonly Interval[]): Interv
   return result;
 }
 
+/** The part of `interval` that is in `set` (a result of `union`), in order. */
+export function intersect(interval: Interval, set: readonly Interval[]): Interval[] {
+  const { family, first, last } = interval;
+  const result: Interval[] = [];
+  for (let i = firstReaching(set, interval); i < set.length; i++) {
+    const one = set[i];
+    if (one === undefined || one.family !== family || one.first > last) break;
+    const start = one.first > first ? one.first : interval.first;
+    const end = one.last < last ? one.last : interval.last;
+    result.push({ family, first: start, last: end });
+  }
+  return result;
+}
+
 /** The fewest prefixes that hold exactly the interval's addresses, in order. */
 export function cover({ family, first, last }: Interval): Network[] {
   const bits = bitsOf(family);

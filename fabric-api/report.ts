@@ -42,6 +42,11 @@ export class Report {
   readonly #texts: { document: ParsedDocument; code: Code; offset: number; message: string; hint?: string }[] = [];
   #errors = 0;
 
+  /** Findings so far. */
+  get size(): number {
+    return this.#findings.length + this.#texts.length;
+  }
+
   get hasErrors(): boolean {
     return this.#errors > 0;
   }
@@ -59,9 +64,11 @@ export class Report {
     }
   }
 
-  /** All findings with positions, in source order. */
-  diagnostics(): Diagnostic[] {
+  /** All findings with positions, in the order of the sources and of their text. */
+  diagnostics(sources: readonly SourceText[]): Diagnostic[] {
     const locator = new Locator();
+    const order = new Map(sources.map((source, index) => [source, index]));
+    const indexOf = ({ source }: Placed) => order.get(source) ?? 0;
     const placed: Placed[] = this.#findings.map((finding) => {
       const { at } = finding;
       return { source: at.document.source, offset: offsetOf(at, locator), finding };
@@ -79,7 +86,7 @@ export class Report {
     };
     // Sorting is stable: findings at one place stay in the order in which the rules made them.
     return [...texts, ...placed]
-      .sort((a, b) => a.source.index - b.source.index || a.offset - b.offset)
+      .sort((a, b) => indexOf(a) - indexOf(b) || a.offset - b.offset)
       .map(({ source, offset, finding }) => {
         const { code, subject, path, value, message } = finding;
         const hint = hintOf(finding);

@@ -1,13 +1,19 @@
 // Builds the Fabric from objects that passed every rule.
 
-import type { Expose, Fabric, Gateway, Group, Peering, PeeringSide, Prefix, Vpc } from "./fabric.ts";
+import { inOrder, pair } from "./address-list.ts";
+import type { AddressRange, Expose, Fabric, Gateway, Group, Nat, Peering, PeeringSide, Prefix, Vpc } from "./fabric.ts";
+import { Memo } from "./memo.ts";
 import { DEFAULT_NAMESPACE } from "./names.ts";
 import { compareBytes } from "./order.ts";
 import { formatAddress, formatCidr, parseAddress } from "./prefix.ts";
-import type { Resolved } from "./rules/all.ts";
-import type { Block, ExposingPeering, ExposingSide } from "./rules/expose.ts";
-import { parseMac } from "./schema/formats.ts";
+import type { Interval } from "./prefix-set.ts";
+import type { CheckedPeering, Resolved } from "./rules/all.ts";
+import type { Block, ExposingSide } from "./rules/expose.ts";
+import type { Part } from "./rules/prefix-list.ts";
+import { parseDurationMs, parseMac, parsePorts } from "./schema/formats.ts";
 import type { SpecOf } from "./schema/kinds.ts";
+import type { Entry } from "./stream/objects.ts";
+import { flowTimeouts } from "./timeouts.ts";
 import type { World } from "./world.ts";
 
 /** Bytes that VXLAN adds to an inner IP packet: outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14. */
@@ -16,7 +22,7 @@ const VXLAN_OVERHEAD = 50;
 /** The fabric in canonical order: equal objects give equal fabrics, whatever the order of the stream. */
 export function buildFabric(world: World, resolved: Resolved): Fabric {
   const gateways = world.gateways.flatMap((entry) =>
-    entry.object === undefined ? [] : [buildGateway(world.gatewayName(entry), entry.object.spec)],
+    entry.object === undefined ? [] : [gatewayOf(entry, entry.object.spec, world.gatewayName(entry))],
   );
   const vpcs = world.domains.flatMap(({ name, vni, external, subnets }): Vpc[] => {
     const named = subnets.map((subnet) => ({ name: subnet.name, cidr: formatCidr(subnet.cidr) }));
@@ -26,8 +32,14 @@ export function buildFabric(world: World, resolved: Resolved): Fabric {
     gateways: gateways.sort(byName),
     groups: buildGroups(world, resolved).sort(byName),
     vpcs: vpcs.sort(byName),
-    peerings: resolved.peerings.flatMap((peering) => buildPeering(peering, resolved)).sort(byId),
+    peerings: buildPeerings(resolved).sort(byId),
   };
+}
+
+const builtGateways = new Memo<Entry<"Gateway">, Gateway>();
+
+function gatewayOf(entry: Entry<"Gateway">, spec: SpecOf<"Gateway">, name: string): Gateway {
+  return builtGateways.get(entry, [name], () => buildGateway(name, spec));
 }
 
 function buildGateway(name: string, spec: SpecOf<"Gateway">): Gateway {
@@ -66,24 +78,76 @@ function buildGroups(world: World, { groups }: Resolved): Group[] {
   }));
 }
 
-/** None if a side has no VNI yet: the manifests are valid, but there is nothing to serve. */
-function buildPeering({ entry, sides }: ExposingPeering, { groups }: Resolved): Peering[] {
-  const group = groups.ofPeering.get(entry);
-  if (group === undefined || sides.some(({ domain }) => domain.vni === undefined)) return [];
-  const [one, two] = sides.map(buildSide);
-  if (one === undefined || two === undefined) return [];
-  const id = entry.namespace === DEFAULT_NAMESPACE ? entry.name : `${entry.namespace}/${entry.name}`;
-  return [{ id, group: group.name, sides: compareBytes(one.vpc, two.vpc) <= 0 ? [one, two] : [two, one] }];
+/** Without those of which a side has no VNI yet: the manifests are valid, but there is nothing to serve. */
+function buildPeerings({ groups, peerings }: Resolved): Peering[] {
+  const result: Peering[] = [];
+  for (const peering of peerings) {
+    const group = groups.ofPeering.get(peering.entry)?.name;
+    const [one, two] = peering.sides;
+    if (group === undefined || one.domain.vni === undefined || two.domain.vni === undefined) continue;
+    result.push(builtPeerings.get(peering, [group], () => buildPeering(peering, group)));
+  }
+  return result;
+}
+
+const builtPeerings = new Memo<CheckedPeering, Peering>();
+
+function buildPeering({ entry, sides, acl }: CheckedPeering, group: string): Peering {
+  const [one, two] = [buildSide(sides[0]), buildSide(sides[1])];
+  return {
+    id: entry.namespace === DEFAULT_NAMESPACE ? entry.name : `${entry.namespace}/${entry.name}`,
+    group,
+    sides: compareBytes(one.vpc, two.vpc) <= 0 ? [one, two] : [two, one],
+    ...(acl === undefined ? {} : { acl }),
+  };
 }
 
 function buildSide({ domain, blocks }: ExposingSide): PeeringSide {
   return { vpc: domain.name, exposes: blocks.map(buildExpose) };
 }
 
-function buildExpose({ isDefault, parts }: Block): Expose {
-  if (isDefault) return { kind: "default" };
-  const prefixes = new Set<Prefix>(parts.flatMap(({ rest }) => rest.map(formatCidr)));
-  return { kind: "prefixes", prefixes: [...prefixes] };
+function buildExpose(block: Block): Expose {
+  if (block.isDefault) return { kind: "default" };
+  const nat = buildNat(block);
+  return { kind: "prefixes", prefixes: prefixesOf(block.parts), ...(nat === undefined ? {} : { nat }) };
+}
+
+function buildNat({ nat, parts, publicParts, spec }: Block): Nat | undefined {
+  const publicPrefixes = prefixesOf(publicParts);
+  switch (nat) {
+    case undefined:
+      return undefined;
+    case "static": {
+      const networks = (list: readonly Part[]) => inOrder(list.flatMap(({ rest }) => rest));
+      const pairs = pair(networks(parts), networks(publicParts));
+      const ranges = pairs.map(([inside, outside]) => ({ private: rangeOf(inside), public: rangeOf(outside) }));
+      return { kind: "static", public: publicPrefixes, pairs: ranges };
+    }
+    case "masquerade":
+      return { kind: "masquerade", public: publicPrefixes, timeouts: timeoutsOf(spec.nat?.masquerade) };
+    case "portForward": {
+      const rules = (spec.nat?.portForward?.ports ?? []).flatMap(({ proto, port, as }) => {
+        const [inside, outside] = [parsePorts(port), parsePorts(as)];
+        if (inside === undefined || outside === undefined) return [];
+        const protocols = proto === "" ? (["tcp", "udp"] as const) : [proto];
+        return [{ protocols, private: inside, public: outside }];
+      });
+      const timeouts = timeoutsOf(spec.nat?.portForward);
+      return { kind: "port-forward", public: publicPrefixes, timeouts, rules };
+    }
+  }
+}
+
+function timeoutsOf(nat: { readonly idleTimeout?: string | undefined } | undefined) {
+  return flowTimeouts(nat?.idleTimeout === undefined ? undefined : parseDurationMs(nat.idleTimeout));
+}
+
+function prefixesOf(parts: readonly Part[]): Prefix[] {
+  return [...new Set<Prefix>(parts.flatMap(({ rest }) => rest.map(formatCidr)))];
+}
+
+function rangeOf({ family, first, last }: Interval): AddressRange {
+  return { first: formatAddress({ family, value: first }), last: formatAddress({ family, value: last }) };
 }
 
 /** Without prefix length. */

@@ -1,9 +1,11 @@
 // Reading manifests from files, directories and standard input.
 
+import { createReadStream } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Source } from "./diagnostic.ts";
 import { compareBytes } from "./order.ts";
+import { readPending } from "./store/journal.ts";
 import { MAX_CHARACTERS } from "./stream/limits.ts";
 
 /** Name of standard input, on the command line and in diagnostics. */
@@ -28,22 +30,30 @@ const MANIFEST_FILE = /\.(?:ya?ml|json)$/;
 
 /**
  * Reads what the paths name, in their order: a file, a directory (recursively its *.yaml, *.yml and *.json in byte order of
- * their paths; names that begin with a dot are left out), or "-". A file named twice is read once.
- * Rejects with a SourceError.
+ * their paths; names that begin with a dot are left out), or "-". A file named twice is read once. Of a directory that a
+ * store is writing to, all changes that it made as one are seen, or none. Rejects with a SourceError.
  */
 export async function readSources(
   paths: readonly string[],
   stdin: NodeJS.ReadableStream = process.stdin,
 ): Promise<Source[]> {
   const files = new Set<string>();
+  const staged = new Map<string, string>();
   for (const path of paths) {
-    if (path === STDIN || !(await isDirectory(path))) files.add(path);
-    else for (const file of await listManifests(path)) files.add(file);
+    if (path === STDIN || !(await isDirectory(path))) {
+      files.add(path);
+      continue;
+    }
+    const pending = await readPending(path);
+    const listed = await listManifests(path);
+    const known = pending ? [...new Set([...listed, ...pending.staged.keys()])].sort(compareBytes) : listed;
+    for (const file of known) if (!pending?.removed.has(file)) files.add(file);
+    for (const [file, text] of pending?.staged ?? []) staged.set(file, text);
   }
   const sources: Source[] = [];
   let left = MAX_CHARACTERS;
   for (const file of files) {
-    const text = file === STDIN ? await readStream(stdin, left) : await readText(file, left);
+    const text = file === STDIN ? await readStream(stdin, left) : await readNewest(file, staged.get(file), left);
     left -= text.length;
     sources.push({ file, text });
   }
@@ -88,22 +98,34 @@ function statOf(path: string) {
   });
 }
 
+/** The staged text, or the file itself if that has been renamed to it meanwhile. */
+async function readNewest(file: string, staged: string | undefined, left: number): Promise<string> {
+  if (staged === undefined) return readText(file, left);
+  return readText(staged, left).catch((error: unknown) => {
+    if (error instanceof SourceError && error.code === "SOURCE_NOT_FOUND") return readText(file, left);
+    throw error;
+  });
+}
+
 async function readText(file: string, left: number): Promise<string> {
-  // Looked at before it is read: a huge file must not cost memory.
-  if ((await statOf(file)).size > left * 4) throw tooLarge(file);
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw unreadable(file, error);
+  const { size } = await statOf(file);
+  // A character is of three bytes at most; a file that may have too many is read piece by piece, so that a huge one costs
+  // no more memory than is allowed.
+  if (size > left * 3) throw tooLarge(file);
+  const reading = size > left ? readStream(createReadStream(file), left, file) : readFile(file, "utf8");
+  const text = await reading.catch((error: unknown) => {
+    throw error instanceof SourceError ? error : unreadable(file, error);
   });
   if (text.length > left) throw tooLarge(file);
   return text;
 }
 
-async function readStream(stream: NodeJS.ReadableStream, left: number): Promise<string> {
+async function readStream(stream: NodeJS.ReadableStream, left: number, name = "standard input"): Promise<string> {
   stream.setEncoding("utf8");
   let text = "";
   for await (const chunk of stream) {
     text += String(chunk);
-    if (text.length > left) throw tooLarge("standard input");
+    if (text.length > left) throw tooLarge(name);
   }
   return text;
 }

@@ -172,7 +172,7 @@ class DirectoryWatchers {
 }
 
 /** Names, sizes and times of all manifests: differs whenever content may. */
-async function stampOf(directory: string): Promise<string> {
+export async function stampOf(directory: string): Promise<string> {
   const files = await listManifests(directory);
   const stamps = await Promise.all(
     files.map(async (file) => {

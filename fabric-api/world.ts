@@ -2,6 +2,7 @@
 // reference means. Rules read this and report; nothing here reports except broken references.
 
 import type { Path } from "./diagnostic.ts";
+import { Memo } from "./memo.ts";
 import { DEFAULT_NAMESPACE, NameTable, type Resolution } from "./names.ts";
 import { type Cidr, parseCidr } from "./prefix.ts";
 import type { Finding, Report } from "./report.ts";
@@ -146,28 +147,40 @@ function indexDomains(vpcInfos: readonly Entry<"VPCInfo">[], externals: readonly
 
   const domains: Domain[] = [];
   const domainTable = new NameTable<Domain>();
-  const add = (namespace: string, name: string, domain: Omit<Domain, "name">) => {
-    const named = { name: names.fabricName(namespace, name), ...domain };
-    domains.push(named);
-    domainTable.add(namespace, name, named);
-  };
   for (const entry of vpcInfos) {
-    const broken = entry.object === undefined || (externalOf.has(entry) && externalOf.get(entry)?.object === undefined);
-    add(entry.namespace, entry.name, {
+    const name = names.fabricName(entry.namespace, entry.name);
+    const external = externalOf.get(entry);
+    const domain = describedDomains.get(entry, [name, external], () => ({
+      name,
       external: entry.name.startsWith(EXTERNAL_PREFIX),
       vni: entry.object?.spec.vni,
       entry,
       subnets: subnetsOf(entry),
-      broken,
-    });
+      broken: entry.object === undefined || (external !== undefined && external.object === undefined),
+    }));
+    domains.push(domain);
+    domainTable.add(entry.namespace, entry.name, domain);
   }
   for (const entry of alone) {
+    const ownName = EXTERNAL_PREFIX + entry.name;
+    const name = names.fabricName(entry.namespace, ownName);
     const { object } = entry;
-    const domain = { external: true, vni: object?.spec.vni, entry, subnets: [], broken: object === undefined };
-    add(entry.namespace, EXTERNAL_PREFIX + entry.name, domain);
+    const domain = externalDomains.get(entry, [name], () => ({
+      name,
+      external: true,
+      vni: object?.spec.vni,
+      entry,
+      subnets: [],
+      broken: object === undefined,
+    }));
+    domains.push(domain);
+    domainTable.add(entry.namespace, ownName, domain);
   }
   return { domains, domainTable };
 }
+
+const describedDomains = new Memo<Entry<"VPCInfo">, Domain>();
+const externalDomains = new Memo<Entry<"External">, Domain>();
 
 function subnetsOf({ object }: Entry<"VPCInfo">): Subnet[] {
   return Object.entries(object?.spec.subnets ?? {}).flatMap(([name, { cidr: text }]) => {

@@ -3,6 +3,7 @@
 
 import type { EvpnPrefixRoute } from "../../bgp/desired.ts";
 import type { Gateway, Peering, PeeringSide } from "../../fabric-api/fabric.ts";
+import { Memo } from "../../fabric-api/memo.ts";
 import { hostPrefix } from "./prefix.ts";
 
 /** First half of the community `50001:rank` by which the fabric's leaves prefer a gateway. */
@@ -40,20 +41,40 @@ export function announcementsOf(
 ): Announcement[] {
   const byKey = new Map<string, Announcement>();
   for (const { peering, rank } of peerings) {
-    const [one, other] = peering.sides;
-    for (const [from, into] of [
-      [one, other],
-      [other, one],
-    ] as const) {
-      for (const prefix of exposedPrefixes(from)) {
-        const announcement = announce(context, peering.id, rank, prefix, from, into);
-        const key = `${announcement.route.rd} ${prefix}`;
-        const known = byKey.get(key);
-        if (!known || rank < known.rank) byKey.set(key, announcement);
-      }
+    for (const [key, announcement] of ofPeering(context, peering, rank)) {
+      const known = byKey.get(key);
+      if (!known || rank < known.rank) byKey.set(key, announcement);
     }
   }
   return [...byKey.values()];
+}
+
+/** RD and prefix, by which routes are the same, and the announcement. */
+type Keyed = readonly (readonly [key: string, Announcement])[];
+
+const announced = new Memo<Peering, Keyed>();
+
+/** Both directions of a peering. */
+function ofPeering(context: AnnouncementContext, peering: Peering, rank: number): Keyed {
+  const { gateway, vnis, rds, options } = context;
+  const [one, other] = peering.sides;
+  const vniOfOne = vnis.get(one.vpc);
+  const vniOfOther = vnis.get(other.vpc);
+  const rdsOfSides = [rds.get(vniOfOne ?? 0), rds.get(vniOfOther ?? 0)];
+  const inputs = [gateway, rank, vniOfOne, vniOfOther, ...rdsOfSides, options.communityAsn, options.prepend];
+  return announced.get(peering, inputs, () =>
+    (
+      [
+        [one, other],
+        [other, one],
+      ] as const
+    ).flatMap(([from, into]) =>
+      exposedPrefixes(from).map((prefix) => {
+        const announcement = announce(context, peering.id, rank, prefix, from, into);
+        return [`${announcement.route.rd} ${prefix}`, announcement] as const;
+      }),
+    ),
+  );
 }
 
 /**
@@ -65,8 +86,11 @@ export function anchors(context: AnnouncementContext, announcements: readonly An
   return vnis.map((vni) => ({ ...evpnRoute(context, vni, hostPrefix(context.gateway.protocolIp)), communities: [] }));
 }
 
+/** What the other side sees of this one: public addresses where there is NAT. */
 function exposedPrefixes(side: PeeringSide): string[] {
-  return side.exposes.flatMap((expose) => (expose.kind === "default" ? ["0.0.0.0/0"] : expose.prefixes));
+  return side.exposes.flatMap((expose) =>
+    expose.kind === "default" ? ["0.0.0.0/0"] : (expose.nat?.public ?? expose.prefixes),
+  );
 }
 
 function announce(

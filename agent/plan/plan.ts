@@ -4,10 +4,12 @@
 import type { BgpPeer, EvpnPrefixRoute } from "../../bgp/desired.ts";
 import type { DataplanePeering, DataplanePolicy } from "../../dataplane/desired.ts";
 import type { Fabric, Gateway, Peering, PeeringSide } from "../../fabric-api/fabric.ts";
-import { UnknownGatewayError } from "../errors.ts";
+import { Memo } from "../../fabric-api/memo.ts";
+import { UnknownGatewayError, UnsupportedError } from "../errors.ts";
 import { type Announcement, anchors, announcementsOf, type SignalOptions } from "./announcements.ts";
 import { hostPrefix } from "./prefix.ts";
 import { routeDistinguishers } from "./rd.ts";
+import { unsupported } from "./unsupported.ts";
 
 export interface Plan {
   readonly gateway: string;
@@ -50,6 +52,7 @@ export interface NodePlan {
 /**
  * Computes the plan of one gateway.
  * @throws UnknownGatewayError when the fabric has no gateway of that name
+ * @throws UnsupportedError when a peering that it serves needs what the dataplane cannot do yet
  */
 export function plan(fabric: Fabric, gatewayName: string, options: SignalOptions = {}): Plan {
   const gateway = fabric.gateways.find((candidate) => candidate.name === gatewayName);
@@ -61,6 +64,13 @@ export function plan(fabric: Fabric, gatewayName: string, options: SignalOptions
   }
   const rankInGroup = ranksOf(fabric, gatewayName);
   const peerings = fabric.peerings.filter((peering) => rankInGroup.has(peering.group));
+  const refused = unsupported(gateway, peerings);
+  if (refused.length > 0) {
+    throw new UnsupportedError(
+      gatewayName,
+      refused.map(({ message }) => message),
+    );
+  }
   const served = peerings.map((peering) => ({
     peering: peering.id,
     group: peering.group,
@@ -122,13 +132,14 @@ function policyOf(fabric: Fabric, peerings: readonly Peering[]): DataplanePolicy
   const used = new Set(peerings.flatMap((peering) => peering.sides.map((side) => side.vpc)));
   return {
     vpcs: fabric.vpcs.filter((vpc) => used.has(vpc.name)).map(({ name, vni }) => ({ name, vni })),
-    peerings: peerings.map(
-      (peering): DataplanePeering => ({
-        id: peering.id,
-        sides: [dataplaneSide(peering.sides[0]), dataplaneSide(peering.sides[1])],
-      }),
-    ),
+    peerings: peerings.map((peering) => dataplanePeerings.get(peering, [], () => dataplanePeering(peering))),
   };
+}
+
+const dataplanePeerings = new Memo<Peering, DataplanePeering>();
+
+function dataplanePeering({ id, sides: [one, two] }: Peering): DataplanePeering {
+  return { id, sides: [dataplaneSide(one), dataplaneSide(two)] };
 }
 
 function dataplaneSide(side: PeeringSide): DataplanePeering["sides"][number] {

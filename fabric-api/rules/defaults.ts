@@ -10,6 +10,7 @@ export function checkDefaults(peerings: readonly ExposingPeering[], report: Repo
   const firstFor = new Map<Domain, { entry: Entry<"GatewayPeering">; path: Path; side: ExposingSide }>();
   for (const { entry, sides } of peerings) {
     const [one, two] = sides;
+    if (!hasDefault(one) && !hasDefault(two)) continue;
     const path = defaultOf(two);
     if (defaultOf(one) !== undefined && path !== undefined) {
       const message = `${one.key} and ${two.key} are each other's default; neither has a destination for the rest`;
@@ -34,6 +35,10 @@ export function checkDefaults(peerings: readonly ExposingPeering[], report: Repo
       }
     }
   }
+}
+
+function hasDefault({ blocks }: ExposingSide): boolean {
+  return blocks.some(({ isDefault }) => isDefault);
 }
 
 function defaultOf(side: ExposingSide): Path | undefined {

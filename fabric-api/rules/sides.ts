@@ -1,6 +1,7 @@
 // The two sides of a peering: who they are, and that no two peerings join the same pair.
 
 import type { Path } from "../diagnostic.ts";
+import { Memo } from "../memo.ts";
 import type { Report } from "../report.ts";
 import type { ExposeSpec } from "../schema/peering.ts";
 import type { Entry } from "../stream/objects.ts";
@@ -8,6 +9,7 @@ import { type Domain, EXTERNAL_PREFIX, expectFound, type World } from "../world.
 
 /** One side as written, and whom it means. */
 export interface Side {
+  readonly entry: Entry<"GatewayPeering">;
   /** Key in the manifest. */
   readonly key: string;
   readonly domain: Domain;
@@ -20,20 +22,25 @@ export interface Side {
 export interface TwoSided {
   readonly entry: Entry<"GatewayPeering">;
   readonly sides: readonly [Side, Side];
+  /** Equal for equal pairs of sides. */
+  readonly pair: string;
 }
+
+const twoSided = new Memo<Entry<"GatewayPeering">, TwoSided | undefined>();
 
 export function checkSides(world: World, report: Report): TwoSided[] {
   const result: TwoSided[] = [];
   const firstOfPair = new Map<string, Entry<"GatewayPeering">>();
   for (const entry of world.peerings) {
     if (entry.object === undefined) continue;
-    const sides = sidesOf(entry, world, report);
-    if (sides === undefined) continue;
-    result.push({ entry, sides });
-    const pair = sides
-      .map(({ domain }) => domain.name)
-      .sort()
-      .join(" ");
+    const meant = Object.keys(entry.object.spec.peering).map((key) => {
+      const resolution = world.domain(key, entry.namespace);
+      return "found" in resolution ? resolution.found : undefined;
+    });
+    const peering = twoSided.reporting(entry, meant, report, () => readSides(entry, world, report));
+    if (peering === undefined) continue;
+    result.push(peering);
+    const { sides, pair } = peering;
     const earlier = firstOfPair.get(pair);
     const path: Path = ["spec", "peering"];
     if (earlier === undefined) {
@@ -48,7 +55,7 @@ export function checkSides(world: World, report: Report): TwoSided[] {
   return result;
 }
 
-function sidesOf(entry: Entry<"GatewayPeering">, world: World, report: Report): [Side, Side] | undefined {
+function readSides(entry: Entry<"GatewayPeering">, world: World, report: Report): TwoSided | undefined {
   const peering = entry.object?.spec.peering ?? {};
   const path: Path = ["spec", "peering"];
   const keys = Object.keys(peering);
@@ -69,7 +76,7 @@ function sidesOf(entry: Entry<"GatewayPeering">, world: World, report: Report): 
     const finding = { code: "FG0502" as const, at, subject: entry, path: sidePath, value: key, hint };
     const found = world.domain(key, entry.namespace);
     const domain = expectFound(found, report, finding, what, world.domainNames);
-    return domain === undefined ? undefined : { key, domain, expose, path: sidePath };
+    return domain === undefined ? undefined : { entry, key, domain, expose, path: sidePath };
   });
   const [one, two] = sides;
   if (keys.length !== 2 || one === undefined || two === undefined) return undefined;
@@ -77,5 +84,6 @@ function sidesOf(entry: Entry<"GatewayPeering">, world: World, report: Report): 
     const message = `both sides mean ${one.domain.name}`;
     report.add({ code: "FG0501", at: entry.at(path), subject: entry, path, message });
   }
-  return [one, two];
+  const [first, second] = [one.domain.name, two.domain.name].sort();
+  return { entry, sides: [one, two], pair: `${first} ${second}` };
 }

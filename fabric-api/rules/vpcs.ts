@@ -1,6 +1,7 @@
 // Rules of VPCs and externals: VNIs and subnets.
 
 import type { Path } from "../diagnostic.ts";
+import { Memo } from "../memo.ts";
 import { formatCidr } from "../prefix.ts";
 import { sweepOverlaps } from "../prefix-set.ts";
 import type { Report } from "../report.ts";
@@ -11,8 +12,10 @@ import { type Claim, reportRepeated } from "./unique.ts";
 export function checkVpcs(world: World, report: Report): void {
   checkVnis(world, report);
   checkExternals(world, report);
-  for (const domain of world.domains) checkSubnets(domain, report);
+  for (const domain of world.domains) checkedSubnets.reporting(domain, [], report, () => checkSubnets(domain, report));
 }
+
+const checkedSubnets = new Memo<Domain, void>();
 
 function checkVnis({ domains }: World, report: Report): void {
   const claims = domains.flatMap(({ vni, entry }): Claim[] =>

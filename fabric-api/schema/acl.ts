@@ -31,3 +31,7 @@ export const acl = z.strictObject({
   default: z.enum(["deny-unless-exposed", "deny"]).default("deny-unless-exposed"),
   rules: z.array(rule).default([]),
 });
+
+export type AclSpec = z.output<typeof acl>;
+export type AclRuleSpec = z.output<typeof rule>;
+export type AclEndpointSpec = z.output<typeof endpoint>;

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import type { Code } from "../codes.ts";
 import type { Path } from "../diagnostic.ts";
 import { didYouMean, nearest } from "../suggest.ts";
+import { elementOf, shapeOf } from "./walk.ts";
 
 /** What a schema found at a path of the value. */
 export interface SchemaFinding {
@@ -131,20 +132,10 @@ function valueAt(root: unknown, path: Path): unknown {
 
 /** Names of the fields that the schema knows at a path. */
 function fieldsAt(schema: z.core.$ZodType, path: Path): string[] {
-  let at: z.core.$ZodType | undefined = unwrap(schema);
+  let at: z.core.$ZodType | undefined = schema;
   for (const step of path) {
-    const def: z.core.$ZodTypeDef | undefined = at?._zod.def;
-    if (def?.type === "object") at = (def as z.core.$ZodObjectDef).shape[String(step)];
-    else if (def?.type === "array") at = (def as z.core.$ZodArrayDef).element;
-    else if (def?.type === "record") at = (def as z.core.$ZodRecordDef).valueType;
-    else return [];
-    at = at === undefined ? undefined : unwrap(at);
+    if (at === undefined) return [];
+    at = shapeOf(at)?.[String(step)] ?? elementOf(at);
   }
-  return at?._zod.def.type === "object" ? Object.keys((at._zod.def as z.core.$ZodObjectDef).shape) : [];
-}
-
-/** Looks through optional and default. */
-function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  const def = schema._zod.def;
-  return def.type === "optional" || def.type === "default" ? unwrap((def as z.core.$ZodOptionalDef).innerType) : schema;
+  return Object.keys((at && shapeOf(at)) ?? {});
 }

@@ -8,9 +8,13 @@ import { isUnicastAddress, isUnicastHost, isUnicastMac } from "./formats.ts";
 /** Longest name of a Linux interface (IFNAMSIZ without the final zero). */
 const IFNAME_MAX = 15;
 
+const interfaceMessage = `must be a name of 1–${IFNAME_MAX} characters without '/', ':' and blanks, not "." or ".."`;
+
+// The pattern goes into the CRDs, whose regular expressions know no lookahead.
 const interfaceName = z
   .string()
-  .regex(/^(?!\.{1,2}$)[^/:\s]{1,15}$/, `must be a name of 1–${IFNAME_MAX} characters without '/', ':' and blanks`);
+  .regex(/^[^/:\s]{1,15}$/, { error: interfaceMessage, abort: true })
+  .refine((text) => text !== "." && text !== "..", interfaceMessage);
 
 const uplink = z.strictObject({
   ips: z.array(z.string().refine(isCidr, "must be an address with prefix length like 172.30.8.1/31")).min(1),

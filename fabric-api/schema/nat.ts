@@ -23,3 +23,5 @@ export const nat = z.strictObject({
   masquerade: z.strictObject({ idleTimeout: duration.optional() }).optional(),
   portForward: z.strictObject({ idleTimeout: duration.optional(), ports: z.array(forwarded).min(1) }).optional(),
 });
+
+export type NatSpec = z.output<typeof nat>;

@@ -14,6 +14,8 @@ export interface ParsedDocument {
   readonly index: number;
   readonly value: unknown;
   readonly problems: readonly TextProblem[];
+  /** Start and end in the source of the text between document markers; documents after YAML directives share one. */
+  readonly range: readonly [number, number];
   /** Parses again for positions. */
   readonly tree: () => DocumentTree | undefined;
 }
@@ -28,16 +30,24 @@ export interface DocumentTree {
 export function parseDocuments(source: SourceText, budget: TokenBudget): ParsedDocument[] {
   const result: ParsedDocument[] = [];
   for (const { text, offset } of chunksOf(source.text)) {
+    const range = [offset, offset + text.length] as const;
     const simple = readSimpleYaml(text);
     if (simple !== undefined) {
       const tree = () => treeOf(text, 0, offset);
-      result.push({ source, index: result.length, value: simple.value, problems: [], tree });
+      result.push({ source, index: result.length, value: simple.value, problems: [], range, tree });
       continue;
     }
     const excess = findExcess(text, budget);
     if (excess !== undefined) {
       const problem: TextProblem = { code: "FG0104", offset: offset + excess.offset, message: excess.message };
-      result.push({ source, index: result.length, value: undefined, problems: [problem], tree: () => undefined });
+      result.push({
+        source,
+        index: result.length,
+        value: undefined,
+        problems: [problem],
+        range,
+        tree: () => undefined,
+      });
       continue;
     }
     parseTrees(text).forEach((document, nth) => {
@@ -50,6 +60,7 @@ export function parseDocuments(source: SourceText, budget: TokenBudget): ParsedD
         index: result.length,
         value,
         problems: problems.map((problem) => ({ ...problem, offset: problem.offset + offset })),
+        range,
         tree: () => treeOf(text, nth, offset),
       });
     });

@@ -3,7 +3,7 @@
 // further errors.
 
 import type { Path } from "../diagnostic.ts";
-import type { Place, Report, Subject } from "../report.ts";
+import { type Place, Report, type Subject } from "../report.ts";
 import { check, shown } from "../schema/check.ts";
 import { isKind, KINDS, type KindName, type ManifestOf, OLDER_KIND_NAMES } from "../schema/kinds.ts";
 import { didYouMean } from "../suggest.ts";
@@ -22,30 +22,56 @@ export interface Entry<K extends KindName = KindName> {
   readonly at: (path: Path, target?: Target) => Place;
 }
 
-/** All objects of the documents, in source order, with everything structural reported. */
-export function readObjects(documents: readonly ParsedDocument[], report: Report): Entry[] {
+/** The objects of a document, in source order, with everything structural reported. */
+export function readObjects(document: ParsedDocument, report: Report): Entry[] {
+  report.addProblems(document);
+  if (document.value === null || document.value === undefined) return [];
+  return candidatesOf(document, report).flatMap((candidate) => readObject(candidate, report) ?? []);
+}
+
+/** The first of each kind, namespace and name; the others are reported. */
+export function firstOfEach(all: readonly Entry[], report: Report): Entry[] {
   const entries: Entry[] = [];
   const first = new Map<string, Entry>();
-  for (const document of documents) {
-    report.addProblems(document);
-    if (document.value === null || document.value === undefined) continue;
-    for (const candidate of candidatesOf(document, report)) {
-      const entry = readObject(candidate, report);
-      if (entry === undefined) continue;
-      const identity = `${entry.kind}/${entry.namespace}/${entry.name}`;
-      const earlier = first.get(identity);
-      if (earlier === undefined) {
-        first.set(identity, entry);
-        entries.push(entry);
-        continue;
-      }
-      const path = ["metadata", "name"];
-      const message = `${entry.kind} ${entry.name} is defined twice in namespace ${entry.namespace}`;
-      const other = { at: earlier.at(path), what: "the first" };
-      report.add({ code: "FG0108", at: entry.at(path), subject: entry, path, value: entry.name, message, other });
+  for (const entry of all) {
+    const identity = `${entry.kind}/${entry.namespace}/${entry.name}`;
+    const earlier = first.get(identity);
+    if (earlier === undefined) {
+      first.set(identity, entry);
+      entries.push(entry);
+      continue;
     }
+    const path = ["metadata", "name"];
+    const message = `${entry.kind} ${entry.name} is defined twice in namespace ${entry.namespace}`;
+    const other = { at: earlier.at(path), what: "the first" };
+    report.add({ code: "FG0108", at: entry.at(path), subject: entry, path, value: entry.name, message, other });
   }
   return entries;
+}
+
+/** What an object claims to be, well-formed or not. */
+export interface Identity {
+  readonly kind: KindName;
+  readonly namespace: string;
+  readonly name: string;
+  readonly document: ParsedDocument;
+  /** Path of the object in the document. */
+  readonly base: Path;
+  /** As written. */
+  readonly value: PlainMap;
+}
+
+/** The objects of the documents that have a known kind and a name; what is wrong with them is not asked. */
+export function identitiesOf(documents: readonly ParsedDocument[]): Identity[] {
+  const unread = new Report();
+  return documents
+    .flatMap((document) => candidatesOf(document, unread))
+    .flatMap(({ document, base, value }) => {
+      if (!isMap(value)) return [];
+      const kind = kindOf(value, (path) => ({ document, path: [...base, ...path] }), unread);
+      const { name, namespace } = nameOf(value);
+      return kind === undefined || name === undefined ? [] : [{ kind, namespace, name, document, base, value }];
+    });
 }
 
 interface Candidate {

@@ -11,14 +11,11 @@ export interface Position {
 export class SourceText {
   readonly file: string;
   readonly text: string;
-  /** Place in the order in which sources were given. */
-  readonly index: number;
   #lineStarts: number[] | undefined;
 
-  constructor(source: Source, index: number) {
+  constructor(source: Source) {
     this.file = source.file;
     this.text = source.text;
-    this.index = index;
   }
 
   positionOf(offset: number): Position {

@@ -5,12 +5,13 @@ import { parseArgs } from "node:util";
 import type { Row } from "./row.ts";
 import { converge } from "./suites/converge.ts";
 import { failover } from "./suites/failover.ts";
+import { manifests } from "./suites/manifests.ts";
 import { packet } from "./suites/packet.ts";
 import { path } from "./suites/path.ts";
 import type { Suite } from "./suites/suite.ts";
 import { table } from "./table.ts";
 
-const SUITES: readonly Suite[] = [packet, path, converge, failover];
+const SUITES: readonly Suite[] = [packet, path, manifests, converge, failover];
 
 process.exitCode = await main(process.argv.slice(2));
 

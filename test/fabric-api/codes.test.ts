@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { CODES } from "../../fabric-api/index.ts";
 import { testedCodes } from "./table.ts";
+import "./acl.test.ts";
+import "./nat.test.ts";
 import "./rules.test.ts";
 import "./structure.test.ts";
 

@@ -30,10 +30,11 @@ const VALID = [
       "n",
       {
         "vpc-1":
-          '[{ips: [{cidr: 10.1.0.0/24}, {not: 10.1.0.0/28}], as: [{cidr: 192.168.0.0/24}], nat: {portForward: {ports: [{proto: tcp, port: "1-2", as: "3-4"}]}}}]',
-        "vpc-2": "[{default: true}]",
+          '[{ips: [{cidr: 10.1.0.0/24}, {not: 10.1.0.0/28}], as: [{cidr: 192.168.0.0/28}], nat: {masquerade: {idleTimeout: 90s}}}, {ips: [{cidr: 10.1.0.128/32}], as: [{cidr: 192.168.0.1/32}], nat: {portForward: {ports: [{proto: tcp, port: "1-2", as: "3-4"}]}}}, {ips: [{vpcSubnet: six}]}]',
+        "vpc-2":
+          "[{ips: [{vpcSubnet: default}], as: [{cidr: 192.168.2.0/25}, {cidr: 192.168.3.0/25}], nat: {static: {}}}, {ips: [{vpcSubnet: six}]}]",
       },
-      'acl: {rules: [{from: vpc-1, action: allow, match: {src: [{ports: "80"}], proto: tcp}}]}',
+      'acl: {default: deny, rules: [{name: a, from: vpc-1, action: allow, match: {src: [{ports: "80"}, {cidr: 10.0.0.0/8}], dst: [{cidr: 192.168.2.0/26}], proto: tcp}}, {to: vpc-1, action: deny, scope: packet}]}',
     ),
   ),
 ];
@@ -126,6 +127,18 @@ const reshuffled = fc.constantFrom(...VALID).chain((base) => {
 });
 
 describe("loading", () => {
+  it("begins with manifests that are valid", () => {
+    // Its gateway has the addresses of theirs.
+    const base = BASE.text.replaceAll("172.30.", "172.31.").replace(":00:01", ":00:77");
+    for (const text of VALID.slice(1)) {
+      const sources = [...(text.includes("VPCInfo") ? [] : [base]), text].map((one, n) => ({
+        file: `${n}.yaml`,
+        text: one,
+      }));
+      assert.deepEqual(loadFabric(sources).errors, []);
+    }
+  });
+
   it("survives any edit of valid manifests and points into their text", () => {
     fc.assert(
       fc.property(mutated, (text) => checkLoad([BASE, { file: "case.yaml", text }])),
@@ -152,6 +165,8 @@ describe("loading", () => {
       "spec.peering.vpc-1.expose",
       "spec.gatewayGroup",
       "spec.acl",
+      "spec.acl.rules",
+      "spec.peering.vpc-1.nat",
       "spec.peering.gatewayGroup",
     );
     fc.assert(

@@ -81,6 +81,14 @@ describe("reading sources", () => {
     });
   });
 
+  it("counts characters, not bytes", async () => {
+    const [fits, tooMany] = [join(directory, "fits.yaml"), join(directory, "too-many.yaml")];
+    await writeFile(fits, "\u20ac".repeat(12 * 1024 * 1024));
+    await writeFile(tooMany, "a".repeat(32 * 1024 * 1024 + 1));
+    assert.equal((await readSources([fits]))[0]?.text.length, 12 * 1024 * 1024);
+    await assert.rejects(readSources([tooMany]), { code: "SOURCE_TOO_LARGE" });
+  });
+
   it("does not read what is too large", async () => {
     const endless = new Readable({
       read() {
