@@ -102,6 +102,19 @@ describe("the agent", function () {
     await until("valid again", async () => (await node.condition("ManifestsValid"))?.status === "True");
   });
 
+  it("refuses what the dataplane cannot do yet by name, and keeps the last good state", async () => {
+    const masquerade = "{ ips: [{ vpcSubnet: default }], as: [{ cidr: 192.0.2.1/32 }], nat: { masquerade: {} } }";
+    await node.write("peering.yaml", peering(1, 2).replace("{ ips: [{ vpcSubnet: default }] }", masquerade));
+    const refused = await until("the condition", async () => {
+      const condition = await node.condition("ManifestsValid");
+      return condition?.status === "False" ? condition : undefined;
+    });
+    assert.match(refused.message, /stays in force; first: .*masquerade is not supported/);
+    assert.deepEqual(node.atSpine(), both);
+    await node.write("peering.yaml", peering(1, 2));
+    await until("valid again", async () => (await node.condition("ManifestsValid"))?.status === "True");
+  });
+
   it("does not attract traffic for what nobody announces", async () => {
     await node.leavesAnnounce("vpc-1");
     await spineHas(["100002 10.1.1.0/24"]);
