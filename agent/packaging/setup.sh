@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-packages=(gobgpd frr bird2 clang llvm libbpf-dev bpftool iproute2 iputils-ping iperf3 tcpdump ethtool nftables)
+packages=(gobgpd frr bird2 clang llvm libbpf-dev bpftool iproute2 procps iputils-ping iperf3 tcpdump ethtool nftables)
 
 missing=()
 for package in "${packages[@]}"; do
