@@ -2,7 +2,7 @@
 // A peering is announced both ways: what one side exposes goes into the other side's VPC as EVPN type-5 routes.
 
 import type { EvpnPrefixRoute } from "../../bgp/desired.ts";
-import type { Gateway, Peering, PeeringSide } from "../../fabric-api/fabric.ts";
+import type { Expose, Gateway, Peering, PeeringSide } from "../../fabric-api/fabric.ts";
 import { Memo } from "../../fabric-api/memo.ts";
 import { hostPrefix } from "./prefix.ts";
 
@@ -22,8 +22,11 @@ export interface Announcement {
   readonly rank: number;
   /** VPC that receives the route. */
   readonly into: string;
-  /** VPC that the traffic is for, and its VNI: it must be known there before the route is announced. */
-  readonly destination: { readonly vpc: string; readonly vni: number };
+  /**
+   * Where the traffic goes: VPC, its VNI, and the hosts' own prefixes behind the announced one, which differ from it where there is
+   * NAT. One of them must be known there before the route is announced.
+   */
+  readonly destination: { readonly vpc: string; readonly vni: number; readonly prefixes: readonly string[] };
   readonly route: EvpnPrefixRoute;
 }
 
@@ -69,10 +72,12 @@ function ofPeering(context: AnnouncementContext, peering: Peering, rank: number)
         [other, one],
       ] as const
     ).flatMap(([from, into]) =>
-      exposedPrefixes(from).map((prefix) => {
-        const announcement = announce(context, peering.id, rank, prefix, from, into);
-        return [`${announcement.route.rd} ${prefix}`, announcement] as const;
-      }),
+      from.exposes.flatMap((expose) =>
+        exposedPrefixes(expose).map(([prefix, behind]) => {
+          const announcement = announce(context, peering.id, rank, prefix, behind, from, into);
+          return [`${announcement.route.rd} ${prefix}`, announcement] as const;
+        }),
+      ),
     ),
   );
 }
@@ -86,11 +91,11 @@ export function anchors(context: AnnouncementContext, announcements: readonly An
   return vnis.map((vni) => ({ ...evpnRoute(context, vni, hostPrefix(context.gateway.protocolIp)), communities: [] }));
 }
 
-/** What the other side sees of this one: public addresses where there is NAT. */
-function exposedPrefixes(side: PeeringSide): string[] {
-  return side.exposes.flatMap((expose) =>
-    expose.kind === "default" ? ["0.0.0.0/0"] : (expose.nat?.public ?? expose.prefixes),
-  );
+/** What the other side sees of an expose block, public addresses where there is NAT, each with the prefixes behind it. */
+function exposedPrefixes(expose: Expose): (readonly [prefix: string, behind: readonly string[]])[] {
+  if (expose.kind === "default") return [["0.0.0.0/0", ["0.0.0.0/0"]]];
+  if (expose.nat) return expose.nat.public.map((prefix) => [prefix, expose.prefixes]);
+  return expose.prefixes.map((prefix) => [prefix, [prefix]]);
 }
 
 function announce(
@@ -98,6 +103,7 @@ function announce(
   peering: string,
   rank: number,
   prefix: string,
+  behind: readonly string[],
   from: PeeringSide,
   into: PeeringSide,
 ): Announcement {
@@ -107,7 +113,7 @@ function announce(
     peering,
     rank,
     into: into.vpc,
-    destination: { vpc: from.vpc, vni: vniOf(context, from.vpc) },
+    destination: { vpc: from.vpc, vni: vniOf(context, from.vpc), prefixes: behind },
     route: {
       ...evpnRoute(context, vniOf(context, into.vpc), prefix),
       communities: [`${options.communityAsn ?? DEFAULT_COMMUNITY_ASN}:${rank}`],

@@ -37,8 +37,8 @@ export function deliverable(announcements: readonly Announcement[], health: Heal
   const announce: Announcement[] = [];
   const withheld: Withheld[] = [];
   for (const announcement of announcements) {
-    if (health.destinations.reaches(announcement.destination.vni, announcement.route.prefix))
-      announce.push(announcement);
+    const { vni, prefixes } = announcement.destination;
+    if (prefixes.some((prefix) => health.destinations.reaches(vni, prefix))) announce.push(announcement);
     else withheld.push({ announcement, reason: "DestinationUnknown" });
   }
   return { announce, withheld };

@@ -29,6 +29,19 @@ describe("deliverable", () => {
     assert.equal(result.closed, undefined);
   });
 
+  it("asks for the hosts' own prefixes, not for the announced ones, where there is NAT", () => {
+    const [first] = announcements;
+    assert.ok(first);
+    const translated = {
+      ...first,
+      route: { ...first.route, prefix: "192.0.2.0/24" },
+      destination: { ...first.destination, prefixes: ["10.99.0.0/16", "10.1.1.0/24"] },
+    };
+    assert.deepEqual(deliverable([translated], healthy).announce, [translated]);
+    const elsewhere = { ...translated, destination: { ...first.destination, prefixes: ["10.99.0.0/16"] } };
+    assert.equal(deliverable([elsewhere], healthy).withheld[0]?.reason, "DestinationUnknown");
+  });
+
   for (const [field, reason] of [
     ["dataplaneAttached", "DataplaneDetached"],
     ["uplinkUp", "NoUplink"],
