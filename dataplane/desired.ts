@@ -29,8 +29,25 @@ export interface DataplaneSide {
   readonly vpc: string;
   /** This side is also the destination of what matches no other prefix exposed to the other side's VPC. */
   readonly default: boolean;
+  /** Exposed as they are. */
   readonly prefixes: readonly string[];
+  /** Exposed under other addresses. */
+  readonly translated?: readonly DataplaneTranslation[];
 }
+
+/** An expose block with NAT. The order of the prefixes is that in which their addresses are counted; exclusions are taken out already. */
+export interface DataplaneTranslation {
+  /** The addresses in the side's own VPC. */
+  readonly prefixes: readonly string[];
+  readonly nat: DataplaneNat;
+}
+
+/** `public`: the addresses that the other side sees. */
+export type DataplaneNat = {
+  /** The n-th address of `prefixes` is the n-th of `public`: equal numbers of addresses. No flow entries. */
+  readonly kind: "static";
+  readonly public: readonly string[];
+};
 
 export interface DataplaneRoute {
   /** VNI of the destination VPC: the table the route is in. */

@@ -1,5 +1,5 @@
 // Desired state to map entries, byte by byte as bpf/maps.h lays them out. Pure.
-import { parseIpv4, parseMac, parsePrefix } from "./address.ts";
+import { formatPrefix, type Ipv4Prefix, pairAddresses, parseIpv4, parseMac, parsePrefix } from "./address.ts";
 import type { DataplanePolicy, DataplaneRoute, DataplaneSide, DataplaneTunnel } from "./desired.ts";
 import { DataplaneError } from "./errors.ts";
 import {
@@ -55,6 +55,47 @@ function writePrefixKey(
   target.writeUInt32BE((prefix.address & mask) >>> 0, offset + layout.address + 12);
 }
 
+interface PolicyEntry {
+  readonly table: number;
+  /** Undefined: the table's root. */
+  readonly prefix?: Ipv4Prefix;
+  readonly direction: number;
+  readonly vni?: number;
+  readonly offset?: number;
+}
+
+/** Addresses that stand for others: those of `prefix` for the same number of addresses, `offset` further on. */
+interface Shifted {
+  readonly prefix: Ipv4Prefix;
+  readonly offset: number;
+}
+
+/** What a side is for the policy: its addresses as its own VPC sees them, and as the other side does. */
+interface Exposed {
+  readonly inside: readonly Shifted[];
+  readonly outside: readonly Shifted[];
+}
+
+function exposed({ prefixes, translated }: DataplaneSide, peering: string): Exposed {
+  const plain = prefixes.map((text) => ({ prefix: parsePrefix(text), offset: 0 }));
+  const inside = [...plain];
+  const outside = [...plain];
+  for (const block of translated ?? []) {
+    const from = block.prefixes.map(parsePrefix);
+    const to = block.nat.public.map(parsePrefix);
+    const there = pairAddresses(from, to);
+    const back = pairAddresses(to, from);
+    if (there === undefined || back === undefined)
+      throw new DataplaneError(
+        "invalid-desired",
+        `peering ${peering}: static NAT from ${from.map(formatPrefix)} to ${to.map(formatPrefix)} has unequal numbers of addresses`,
+      );
+    inside.push(...there);
+    outside.push(...back);
+  }
+  return { inside, outside };
+}
+
 /**
  * The whole policy as entries of one trie. `directionIds`: the counters of each direction of `directionsOf`, same order.
  * Sources of a side that is the default are all those that no other peering exposes to the receiving VPC.
@@ -73,46 +114,50 @@ export function encodePolicy(policy: DataplanePolicy, directionIds: readonly num
   const ways = policy.peerings.flatMap(({ id, sides: [a, b] }, index) => {
     const way = (from: DataplaneSide, to: DataplaneSide, direction: number | undefined) => {
       if (direction === undefined) throw new DataplaneError("internal", `peering ${id} has no counters`);
-      return { direction, from, to, fromVni: vniOf(from.vpc, id), toVni: vniOf(to.vpc, id) };
+      return { peering: id, direction, from, to, fromVni: vniOf(from.vpc, id), toVni: vniOf(to.vpc, id) };
     };
     return [way(a, b, directionIds[2 * index]), way(b, a, directionIds[2 * index + 1])];
   });
-  const prefixes = new Map<DataplaneSide, { address: number; length: number }[]>();
+  const sides = new Map<DataplaneSide, Exposed>();
   const exposedTo = new Map<string, DataplaneSide[]>();
   const defaults = new Set<number>();
-  for (const { from, to, fromVni } of ways) {
-    prefixes.set(to, to.prefixes.map(parsePrefix));
-    const sides = exposedTo.get(from.vpc);
-    if (sides === undefined) exposedTo.set(from.vpc, [to]);
-    else sides.push(to);
+  for (const { peering, from, to, fromVni } of ways) {
+    sides.set(to, exposed(to, peering));
+    const others = exposedTo.get(from.vpc);
+    if (others === undefined) exposedTo.set(from.vpc, [to]);
+    else others.push(to);
     if (to.default) defaults.add(fromVni);
   }
 
-  const entries: { table: number; prefix?: { address: number; length: number }; direction: number; vni: number }[] = [];
+  const entries: PolicyEntry[] = [];
   for (const vni of vnis.values()) {
-    if (!defaults.has(vni)) entries.push({ table: vni, direction: noDirection, vni: 0 });
+    if (!defaults.has(vni)) entries.push({ table: vni, direction: noDirection });
   }
   for (const { direction, from, to, fromVni, toVni } of ways) {
     const sources = (sourceTable | direction) >>> 0;
     if (to.default) entries.push({ table: fromVni, direction, vni: toVni });
-    for (const prefix of prefixes.get(to) ?? []) entries.push({ table: fromVni, prefix, direction, vni: toVni });
+    for (const { prefix, offset } of sides.get(to)?.outside ?? [])
+      entries.push({ table: fromVni, prefix, direction, vni: toVni, offset });
     if (from.default) {
-      entries.push({ table: sources, direction, vni: 0 });
+      entries.push({ table: sources, direction });
       for (const other of exposedTo.get(to.vpc) ?? []) {
         if (other === from) continue;
-        for (const prefix of prefixes.get(other) ?? [])
-          entries.push({ table: sources, prefix, direction: noDirection, vni: 0 });
+        for (const { prefix } of sides.get(other)?.outside ?? [])
+          entries.push({ table: sources, prefix, direction: noDirection });
       }
     }
-    for (const prefix of prefixes.get(from) ?? []) entries.push({ table: sources, prefix, direction, vni: 0 });
+    for (const { prefix, offset } of sides.get(from)?.inside ?? [])
+      entries.push({ table: sources, prefix, direction, offset });
   }
 
   const keys = Buffer.alloc(entries.length * prefixKeyLayout.size);
   const values = Buffer.alloc(entries.length * policyEntryLayout.size);
-  entries.forEach(({ table, prefix, direction, vni }, index) => {
+  entries.forEach(({ table, prefix, direction, vni, offset }, index) => {
     writePrefixKey(keys, index * prefixKeyLayout.size, table, prefix);
-    values.writeUInt32LE(direction, index * policyEntryLayout.size + policyEntryLayout.direction);
-    values.writeUInt32LE(vni, index * policyEntryLayout.size + policyEntryLayout.vni);
+    const value = index * policyEntryLayout.size;
+    values.writeUInt32LE(direction, value + policyEntryLayout.direction);
+    values.writeUInt32LE(vni ?? 0, value + policyEntryLayout.vni);
+    values.writeUInt32LE(offset ?? 0, value + policyEntryLayout.offset);
   });
   return { keys, values, count: entries.length };
 }

@@ -35,7 +35,7 @@ export interface LoadedGateway {
 
 /** Address pairs that the cache holds per CPU at most; halved until all CPUs together take no more than 256 MiB. */
 function cacheSetsPerCpu(): number {
-  const setBytes = 128;
+  const setBytes = 256;
   let sets = 65536;
   while (sets > 1024 && sets * setBytes * possibleCpus > 1 << 28) sets /= 2;
   return sets;
@@ -68,6 +68,7 @@ export function loadGateway(pinDirectory: string, mayMount: boolean): LoadedGate
   try {
     const sets = cacheSetsPerCpu();
     object.setMaxEntries("flow_cache", sets * possibleCpus);
+    object.setMaxEntries("flow_translations", sets * possibleCpus);
     object.setMaxEntries("sent", maxDirections * possibleCpus);
     const settings = Buffer.alloc(4);
     settings.writeUInt32LE(sets);

@@ -2,6 +2,15 @@
 #pragma once
 #include "maps.h"
 
+/* The IPv4 address in the low half of an inner address. */
+#define IPV4_MAPPED 0xffff0000u
+static __always_inline __u64 mapped(__u32 address) {
+  return IPV4_MAPPED | ((__u64)address << 32);
+}
+static __always_inline __u32 unmapped(__u64 low) {
+  return low >> 32;
+}
+
 struct flow {
   __u64 source[2];
   __u64 destination[2];

@@ -3,9 +3,11 @@
 // the kernel untouched. The functions below come in the order a packet meets them.
 #include "count.h"
 #include "flow.h"
+#include "icmp.h"
 #include "maps.h"
 #include "packet.h"
 #include "resolve.h"
+#include "translate.h"
 
 /* UDP to our VTEP that is fragmented or has IP options: the port, if it is there at all, lies elsewhere. */
 static __noinline int odd_outer_header(struct xdp_md *ctx) {
@@ -74,6 +76,12 @@ static __noinline int combine_ecn(struct iphdr *inner, __u32 outer_ecn) {
   return 0;
 }
 
+static __always_inline int drop_found(const struct way *way, __u32 bytes) {
+  if (way->direction == NO_DIRECTION)
+    return drop_unattributed(way->reason);
+  return drop(way->direction, way->reason, bytes);
+}
+
 SEC("xdp.frags")
 int gateway(struct xdp_md *ctx) {
   void *data = (void *)(long)ctx->data;
@@ -122,33 +130,57 @@ int gateway(struct xdp_md *ctx) {
 
   /* Where to? */
   struct flow flow = {
-    .source = { 0, 0xffff0000u | ((__u64)inner->saddr << 32) },
-    .destination = { 0, 0xffff0000u | ((__u64)inner->daddr << 32) },
+    .source = { 0, mapped(inner->saddr) },
+    .destination = { 0, mapped(inner->daddr) },
     .outer_source = outer->saddr,
     .vni = vxlan->vni & VNI_MASK,
     .generation = vtep_generation >> 32,
   };
-  hash_flow(&flow, inner_ports(inner, end), inner->protocol);
-  struct flow_entry fresh;
   struct flow_entry *entry = 0;
-  struct flow_set *set = find_set(&flow, 0);
-  if (set)
-    entry = find_in(set, &flow, flow.vni);
-  if (entry && entry->path_count > 1) {
-    __u32 selector = choose(flow.hash, 32, entry->path_count) + 1;
-    entry = 0;
-    set = find_set(&flow, selector);
+  const struct translation *translation = 0;
+  struct icmp_header *icmp = (void *)inner + header_length;
+  if (inner->protocol == IPPROTO_ICMP && !(inner->frag_off & bpf_htons(IP_FRAGMENT)) && (void *)(icmp + 1) <= end &&
+      is_icmp_error(icmp->type)) {
+    __u32 zero = 0;
+    struct way *way = bpf_map_lookup_elem(&scratch, &zero);
+    if (!way)
+      return XDP_ABORTED;
+    if (icmp_error(ctx, &flow, way))
+      return drop_found(way, bytes);
+    entry = &way->entry;
+  } else {
+    hash_flow(&flow, inner_ports(inner, end), inner->protocol);
+    __u32 index = index_of_set(&flow, 0);
+    __u32 vni = flow.vni;
+    struct flow_set *set = bpf_map_lookup_elem(&flow_cache, &index);
     if (set)
-      entry = find_in(set, &flow, flow.vni | VNI_LOW_BYTE(selector));
-  }
-  if (!entry) {
-    struct resolution result;
-    if (resolve(&flow, &fresh, &result)) {
-      if (result.direction == NO_DIRECTION)
-        return drop_unattributed(result.reason);
-      return drop(result.direction, result.reason, bytes);
+      entry = find_in(set, &flow, vni);
+    if (entry && entry->path_count > 1) {
+      __u32 selector = choose(flow.hash, 32, entry->path_count) + 1;
+      entry = 0;
+      vni |= VNI_LOW_BYTE(selector);
+      index = index_of_set(&flow, selector);
+      set = bpf_map_lookup_elem(&flow_cache, &index);
+      if (set)
+        entry = find_in(set, &flow, vni);
     }
-    entry = &fresh;
+    if (!entry) {
+      __u32 zero = 0;
+      struct way *way = bpf_map_lookup_elem(&scratch, &zero);
+      if (!way)
+        return XDP_ABORTED;
+      if (resolve(&flow, way))
+        return drop_found(way, bytes);
+      entry = &way->entry;
+      translation = &way->translation;
+    } else if (entry->translated) {
+      struct translation_set *translations = bpf_map_lookup_elem(&flow_translations, &index);
+      if (!translations)
+        return XDP_ABORTED;
+      translation = &translations->ways[0];
+      if (entry != &set->ways[0])
+        translation = &translations->ways[1];
+    }
   }
 
   /* May it go? */
@@ -161,6 +193,8 @@ int gateway(struct xdp_md *ctx) {
     return drop(direction, DROP_TOO_BIG, bytes);
   if ((outer->tos & 1) && combine_ecn(inner, outer->tos & ECN_MASK))
     return drop(direction, DROP_ECN_CONFLICT, bytes);
+  if (translation && entry->translated && translate(inner, end, header_length, bytes, translation))
+    return drop(direction, DROP_TRANSPORT_HEADER, bytes);
   struct tunnel_path *path = &tunnel->paths[choose(flow.hash, 16, tunnel->path_count) & (MAX_TUNNEL_PATHS - 1)];
   /* Nothing is sent before the program returns. */
   if (bpf_redirect_map(&uplinks, path->uplink, XDP_DROP) != XDP_REDIRECT)

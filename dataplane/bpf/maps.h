@@ -37,11 +37,12 @@ struct prefix_key {
   __u64 address[2];
 };
 
-/* Destinations: direction and VNI of the VPC behind; NO_DIRECTION at the table's root: no default. Sources: the direction itself, or
-   NO_DIRECTION for what belongs to another peering. */
+/* Destinations (by the address that the source VPC sees): direction and VNI of the VPC behind; NO_DIRECTION at the table's root: no default.
+   Sources (by the address in their VPC): the direction itself, or NO_DIRECTION for what belongs to another peering. */
 struct policy_entry {
   __u32 direction;
   __u32 vni;
+  __u32 offset; /* static NAT: what is added to the address, modulo 2^32, to get the one that it is translated to */
 };
 
 struct route_path {
@@ -86,13 +87,28 @@ struct flow_entry {
   __u32 generation;
   __u32 direction;
   __u32 destination_vni;
-  __u32 path_count; /* above 1: look again, with the path that the flow's hash chooses */
+  __u16 path_count; /* above 1: look again, with the path that the flow's hash chooses */
+  __u16 translated; /* what it is rewritten to stands at the same place of flow_translations */
   __u64 tunnel_mac; /* remote router MAC in the low 48 bits, tunnel slot in the high 16 */
 };
 
 /* Two ways: the newer one first. */
 struct flow_set {
   struct flow_entry ways[2];
+};
+
+/* What a packet is rewritten to. */
+struct translation {
+  __u64 source[2];
+  __u64 destination[2];
+  /* Ones' complement sums of what changes (RFC 1624, ~m + m'): of the addresses, and of addresses and ports. */
+  __u16 address_delta;
+  __u16 transport_delta;
+  __u32 unused[7]; /* one cache line */
+};
+
+struct translation_set {
+  struct translation ways[2];
 };
 
 struct packet_count {
@@ -169,6 +185,15 @@ struct {
   __type(key, __u32);
   __type(value, struct flow_set);
 } flow_cache SEC(".maps");
+
+/* Beside flow_cache, of the same size: read only for pairs that are translated, so that the others pay one cache line as ever. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct translation_set);
+} flow_translations SEC(".maps");
 
 /* What was sent: MAX_DIRECTIONS for each possible CPU, one CPU after the other. Sized before loading; read through a mapping. */
 struct {

@@ -20,6 +20,7 @@ enum drop_reason {
   DROP_INNER_LENGTH,        /* IP total length against the header and what is there */
   DROP_INNER_CHECKSUM,
   DROP_NO_DESTINATION,      /* nothing that is exposed to this VPC has this address */
+  DROP_ICMP_MALFORMED,      /* an ICMP error, its checksum, or the header that it quotes: RFC 5508 REQ-3 */
 
   /* Of one direction of a peering. */
   DROP_SOURCE_NOT_EXPOSED,
@@ -29,6 +30,7 @@ enum drop_reason {
   DROP_TOO_BIG,             /* longer than the underlay's MTU */
   DROP_ECN_CONFLICT,        /* congestion marked outside on a packet that is not ECN-capable: RFC 6040 4.2 */
   DROP_UPLINK_GONE,
+  DROP_TRANSPORT_HEADER,    /* to be translated, but cut off before its checksum */
 
   DROP_REASON_COUNT,
 };
