@@ -55,6 +55,12 @@ export function addressCount({ length }: Ipv4Prefix): number {
   return 2 ** (32 - length);
 }
 
+/** Whether `inner` lies within `outer`. */
+export function contains(outer: Ipv4Prefix, inner: Ipv4Prefix): boolean {
+  const length = outer.length;
+  return inner.length >= length && firstAddress({ ...inner, length }) === firstAddress(outer);
+}
+
 /** The fewest prefixes that hold `count` numbers from `first` on. */
 export function coverRange(first: number, count: number): Ipv4Prefix[] {
   const prefixes: Ipv4Prefix[] = [];

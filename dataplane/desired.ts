@@ -12,6 +12,8 @@ export interface DataplaneDesired {
   readonly tunnels: readonly DataplaneTunnel[];
   /** Outer source addresses that are accepted: VTEPs the fabric announces. */
   readonly sourceVteps: readonly string[];
+  /** Flows that peerings with state may have at once; 1 048 576 by default. A change ends the flows there are. */
+  readonly flowTableCapacity?: number;
 }
 
 export interface DataplanePolicy {
@@ -23,6 +25,8 @@ export interface DataplanePolicy {
 export interface DataplanePeering {
   readonly id: string;
   readonly sides: readonly [DataplaneSide, DataplaneSide];
+  /** Which of `count` equal parts of the ports masquerade draws from here, so that no two gateways of a group give out the same. All by default. */
+  readonly portSlice?: { readonly index: number; readonly count: number };
 }
 
 export interface DataplaneSide {
@@ -42,12 +46,34 @@ export interface DataplaneTranslation {
   readonly nat: DataplaneNat;
 }
 
-/** `public`: the addresses that the other side sees. */
-export type DataplaneNat = {
-  /** The n-th address of `prefixes` is the n-th of `public`: equal numbers of addresses. No flow entries. */
-  readonly kind: "static";
-  readonly public: readonly string[];
-};
+/** `public`: the addresses that the other side sees. `idleTimeoutMs`: of established TCP, of UDP and of ICMP; those of the RFCs by default. */
+export type DataplaneNat =
+  | {
+      /** The n-th address of `prefixes` is the n-th of `public`: equal numbers of addresses. No flow entries. */
+      readonly kind: "static";
+      readonly public: readonly string[];
+    }
+  | {
+      /** Only this side begins flows. */
+      readonly kind: "masquerade";
+      readonly public: readonly string[];
+      readonly idleTimeoutMs?: number;
+    }
+  | {
+      /** Only the other side begins flows. One prefix on each side, of the same length. May share addresses with masquerade. */
+      readonly kind: "port-forward";
+      readonly public: readonly [string];
+      readonly idleTimeoutMs?: number;
+      readonly ports: readonly ForwardedPorts[];
+    };
+
+export interface ForwardedPorts {
+  readonly proto: "tcp" | "udp" | "any";
+  /** First and last port of the inside host. */
+  readonly port: readonly [number, number];
+  /** First and last public port: as many. */
+  readonly as: readonly [number, number];
+}
 
 export interface DataplaneRoute {
   /** VNI of the destination VPC: the table the route is in. */
@@ -87,6 +113,17 @@ export interface DataplaneCounters {
   readonly unattributedDrops: Readonly<Record<string, number>>;
   /** Packets that were not ours and went on to the kernel. */
   readonly passed: number;
+}
+
+/** What an ageing run found and did. */
+export interface AgeReport {
+  /** Flows that live on. */
+  readonly flows: number;
+  readonly ended: number;
+  /** Inside endpoints that are masqueraded, those that rest included. */
+  readonly mappings: number;
+  readonly freed: number;
+  readonly capacity: number;
 }
 
 export interface UplinkStatus {

@@ -1,7 +1,8 @@
 // Desired state to map entries, byte by byte as bpf/maps.h lays them out. Pure.
-import { formatPrefix, type Ipv4Prefix, pairAddresses, parseIpv4, parseMac, parsePrefix } from "./address.ts";
-import type { DataplanePolicy, DataplaneRoute, DataplaneSide, DataplaneTunnel } from "./desired.ts";
+import { firstAddress, parseIpv4, parseMac, parsePrefix } from "./address.ts";
+import type { DataplanePeering, DataplanePolicy, DataplaneRoute, DataplaneSide, DataplaneTunnel } from "./desired.ts";
 import { DataplaneError } from "./errors.ts";
+import { type ExposedSide, exposeSide, type PolicyEntry, TableNumbers } from "./exposes.ts";
 import {
   maxRoutePaths,
   maxTunnelPaths,
@@ -11,6 +12,7 @@ import {
   routeLayout,
   routePathLayout,
   sourceTable,
+  statefulWords,
   tunnelKeyLayout,
   tunnelLayout,
   tunnelPathLayout,
@@ -38,62 +40,34 @@ function wireVni(vni: number): number {
   return ((vni >>> 16) | (vni & 0xff00) | ((vni & 0xff) << 16)) >>> 0;
 }
 
-/** Length of the address part: an IPv4 prefix is one of ::ffff:0:0/96. */
-function writePrefixKey(
-  target: Buffer,
-  offset: number,
-  table: number,
-  prefix?: { address: number; length: number },
-): void {
+/** Addresses: an IPv4 prefix is one of ::ffff:0:0/96. `bits`: the first bits of the address part as they are. */
+function writePrefixKey(target: Buffer, offset: number, { table, prefix, bits }: PolicyEntry): void {
   const layout = prefixKeyLayout;
-  target.writeUInt32LE(32 + (prefix === undefined ? 0 : 96 + prefix.length), offset + layout.prefixLength);
+  const length = prefix === undefined ? (bits?.length ?? 0) : 96 + prefix.length;
+  target.writeUInt32LE(32 + length, offset + layout.prefixLength);
   target.writeUInt32LE(table, offset + layout.table);
+  if (bits !== undefined) target.writeUInt32BE(bits.value >>> 0, offset + layout.address);
   if (prefix === undefined) return;
   target.writeUInt32BE(0xffff, offset + layout.address + 8);
   // Host bits would make two keys of one prefix.
-  const mask = prefix.length === 0 ? 0 : (0xffffffff << (32 - prefix.length)) >>> 0;
-  target.writeUInt32BE((prefix.address & mask) >>> 0, offset + layout.address + 12);
+  target.writeUInt32BE(firstAddress(prefix), offset + layout.address + 12);
 }
 
-interface PolicyEntry {
-  readonly table: number;
-  /** Undefined: the table's root. */
-  readonly prefix?: Ipv4Prefix;
-  readonly direction: number;
-  readonly vni?: number;
-  readonly offset?: number;
+/** Whether packets of this peering need flows. */
+function keepsState({ sides }: DataplanePeering): boolean {
+  return sides.some(({ translated }) => (translated ?? []).some(({ nat }) => nat.kind !== "static"));
 }
 
-/** Addresses that stand for others: those of `prefix` for the same number of addresses, `offset` further on. */
-interface Shifted {
-  readonly prefix: Ipv4Prefix;
-  readonly offset: number;
-}
-
-/** What a side is for the policy: its addresses as its own VPC sees them, and as the other side does. */
-interface Exposed {
-  readonly inside: readonly Shifted[];
-  readonly outside: readonly Shifted[];
-}
-
-function exposed({ prefixes, translated }: DataplaneSide, peering: string): Exposed {
-  const plain = prefixes.map((text) => ({ prefix: parsePrefix(text), offset: 0 }));
-  const inside = [...plain];
-  const outside = [...plain];
-  for (const block of translated ?? []) {
-    const from = block.prefixes.map(parsePrefix);
-    const to = block.nat.public.map(parsePrefix);
-    const there = pairAddresses(from, to);
-    const back = pairAddresses(to, from);
-    if (there === undefined || back === undefined)
-      throw new DataplaneError(
-        "invalid-desired",
-        `peering ${peering}: static NAT from ${from.map(formatPrefix)} to ${to.map(formatPrefix)} has unequal numbers of addresses`,
-      );
-    inside.push(...there);
-    outside.push(...back);
+/** One bit for the lower 16 bits of each VNI of which a peering keeps state. */
+export function statefulVnis(policy: DataplanePolicy): Buffer {
+  const bits = Buffer.alloc(statefulWords * 8);
+  const vpcs = new Set(policy.peerings.filter(keepsState).flatMap(({ sides }) => sides.map(({ vpc }) => vpc)));
+  for (const { name, vni } of policy.vpcs) {
+    if (!vpcs.has(name)) continue;
+    const bit = (wireVni(vni) >>> 8) & 0xffff;
+    bits[bit >>> 3] = (bits[bit >>> 3] as number) | (1 << (bit & 7));
   }
-  return { inside, outside };
+  return bits;
 }
 
 /**
@@ -111,61 +85,78 @@ export function encodePolicy(policy: DataplanePolicy, directionIds: readonly num
       );
     return vni;
   };
-  const ways = policy.peerings.flatMap(({ id, sides: [a, b] }, index) => {
-    const way = (from: DataplaneSide, to: DataplaneSide, direction: number | undefined) => {
-      if (direction === undefined) throw new DataplaneError("internal", `peering ${id} has no counters`);
-      return { peering: id, direction, from, to, fromVni: vniOf(from.vpc, id), toVni: vniOf(to.vpc, id) };
+  const ways = policy.peerings.flatMap((peering, index) => {
+    const { id, sides } = peering;
+    const way = (from: DataplaneSide, to: DataplaneSide, direction: number | undefined, back: number | undefined) => {
+      if (direction === undefined || back === undefined)
+        throw new DataplaneError("internal", `peering ${id} has no counters`);
+      return { peering, direction, back, from, to, fromVni: vniOf(from.vpc, id), toVni: vniOf(to.vpc, id) };
     };
-    return [way(a, b, directionIds[2 * index]), way(b, a, directionIds[2 * index + 1])];
+    const ids = [directionIds[2 * index], directionIds[2 * index + 1]] as const;
+    return [way(sides[0], sides[1], ids[0], ids[1]), way(sides[1], sides[0], ids[1], ids[0])];
   });
-  const sides = new Map<DataplaneSide, Exposed>();
+  const numbers = new TableNumbers();
+  const sides = new Map<DataplaneSide, ExposedSide>();
   const exposedTo = new Map<string, DataplaneSide[]>();
   const defaults = new Set<number>();
   for (const { peering, from, to, fromVni } of ways) {
-    sides.set(to, exposed(to, peering));
+    sides.set(to, exposeSide(to, peering, numbers));
     const others = exposedTo.get(from.vpc);
     if (others === undefined) exposedTo.set(from.vpc, [to]);
     else others.push(to);
     if (to.default) defaults.add(fromVni);
   }
 
-  const entries: PolicyEntry[] = [];
+  const entries: PolicyEntry[] = [...sides.values()].flatMap(({ tables }) => tables);
   for (const vni of vnis.values()) {
     if (!defaults.has(vni)) entries.push({ table: vni, direction: noDirection });
   }
-  for (const { direction, from, to, fromVni, toVni } of ways) {
+  for (const { direction, back, from, to, fromVni, toVni } of ways) {
     const sources = (sourceTable | direction) >>> 0;
     if (to.default) entries.push({ table: fromVni, direction, vni: toVni });
-    for (const { prefix, offset } of sides.get(to)?.outside ?? [])
-      entries.push({ table: fromVni, prefix, direction, vni: toVni, offset });
+    for (const outside of sides.get(to)?.outside ?? [])
+      entries.push({ ...outside, table: fromVni, direction, vni: toVni });
     if (from.default) {
-      entries.push({ table: sources, direction });
+      entries.push({ table: sources, direction, back });
       for (const other of exposedTo.get(to.vpc) ?? []) {
         if (other === from) continue;
         for (const { prefix } of sides.get(other)?.outside ?? [])
           entries.push({ table: sources, prefix, direction: noDirection });
       }
     }
-    for (const { prefix, offset } of sides.get(from)?.inside ?? [])
-      entries.push({ table: sources, prefix, direction, offset });
+    for (const inside of sides.get(from)?.inside ?? []) entries.push({ ...inside, table: sources, direction, back });
   }
 
   const keys = Buffer.alloc(entries.length * prefixKeyLayout.size);
   const values = Buffer.alloc(entries.length * policyEntryLayout.size);
-  entries.forEach(({ table, prefix, direction, vni, offset }, index) => {
-    writePrefixKey(keys, index * prefixKeyLayout.size, table, prefix);
-    const value = index * policyEntryLayout.size;
-    values.writeUInt32LE(direction, value + policyEntryLayout.direction);
-    values.writeUInt32LE(vni ?? 0, value + policyEntryLayout.vni);
-    values.writeUInt32LE(offset ?? 0, value + policyEntryLayout.offset);
+  entries.forEach((entry, index) => {
+    writePrefixKey(keys, index * prefixKeyLayout.size, entry);
+    writePolicyEntry(values, index * policyEntryLayout.size, entry);
   });
   return { keys, values, count: entries.length };
+}
+
+function writePolicyEntry(target: Buffer, offset: number, entry: PolicyEntry): void {
+  const layout = policyEntryLayout;
+  const { nat } = entry;
+  target.writeUInt32LE(entry.direction ?? noDirection, offset + layout.direction);
+  target.writeUInt32LE(entry.vni ?? 0, offset + layout.vni);
+  target.writeUInt32LE(entry.offset ?? 0, offset + layout.offset);
+  target.writeUInt32LE(entry.back ?? 0, offset + layout.back);
+  if (nat === undefined) return;
+  target.writeUInt8(nat.kind ?? 0, offset + layout.nat);
+  target.writeUInt8(nat.reserved === true ? 1 : 0, offset + layout.reserved);
+  target.writeUInt8(nat.slice?.index ?? 0, offset + layout.slice);
+  target.writeUInt8(nat.slice?.count ?? 1, offset + layout.slices);
+  target.writeUInt32LE(nat.table ?? 0, offset + layout.table);
+  target.writeUInt32LE((nat.count ?? 0) >>> 0, offset + layout.count);
+  target.writeUInt32LE(Math.ceil((nat.idleTimeoutMs ?? 0) / 1000), offset + layout.idleTimeout);
 }
 
 /** Entry of the map `routes`. Paths beyond what an entry holds are left out; the order of the paths does not matter. */
 export function encodeRoute(route: DataplaneRoute): { key: Buffer; value: Buffer } {
   const key = Buffer.alloc(prefixKeyLayout.size);
-  writePrefixKey(key, 0, wireVni(route.vni), parsePrefix(route.prefix));
+  writePrefixKey(key, 0, { table: wireVni(route.vni), prefix: parsePrefix(route.prefix) });
   const paths = route.paths
     .map((path) => {
       const bytes = Buffer.alloc(routePathLayout.size);

@@ -23,6 +23,10 @@ const structs = [
   "tunnel_path",
   "tunnel",
   "flow_set",
+  "flow_key",
+  "flow_state",
+  "mapping",
+  "age_run",
   "packet_count",
   "drop_key",
   "direction_name",
@@ -35,6 +39,11 @@ const constants = [
   "MAX_UPLINKS",
   "NO_DIRECTION",
   "SOURCE_TABLE",
+  "POOL_TABLE",
+  "FORWARD_TABLE",
+  "NAT_MASQUERADE",
+  "NAT_FORWARD",
+  "STATEFUL_WORDS",
 ];
 
 const { types } = JSON.parse(readFileSync(0, "utf8")) as { types: readonly BtfType[] };

@@ -37,13 +37,11 @@ static __noinline __u32 sum_bytes(struct xdp_md *ctx, __u32 from, __u32 length) 
   return length ? 0 : fold_checksum(sum);
 }
 
-/* Finds the way of an ICMP error and rewrites all of it but TTL and tunnel. `flow` becomes that of an answer to the quoted packet. */
-static __noinline int icmp_error(struct xdp_md *ctx, struct flow *flow, struct way *way) {
+/* Makes `flow` that of an answer to the packet that the error quotes. 0, or it is malformed. */
+static __noinline int quoted_flow(struct xdp_md *ctx, struct flow *flow) {
   void *data = (void *)(long)ctx->data;
   void *end = (void *)(long)ctx->data_end;
   struct iphdr *ip = data + INNER_IP;
-  way->direction = NO_DIRECTION;
-  way->reason = DROP_ICMP_MALFORMED;
   if (data + INNER_PAYLOAD > end)
     return 1;
   __u32 header_length = ip->ihl * 4;
@@ -53,30 +51,51 @@ static __noinline int icmp_error(struct xdp_md *ctx, struct flow *flow, struct w
   if ((void *)(quoted + 1) > end || length < ICMP_HEADER + sizeof(*quoted) + 8)
     return 1;
   __u32 quoted_length = quoted->ihl * 4;
-  if (quoted->version != 4 || quoted_length < sizeof(*quoted) || length < ICMP_HEADER + quoted_length + 8)
+  if (quoted->version != 4 || quoted_length < sizeof(*quoted) || length < ICMP_HEADER + quoted_length + 8 || ip->daddr != quoted->saddr)
     return 1;
   if (sum_bytes(ctx, INNER_IP + header_length, length) != 0xffff ||
       sum_bytes(ctx, INNER_IP + header_length + ICMP_HEADER, quoted_length) != 0xffff)
     return 1;
-  __u8 *transport = (void *)quoted + quoted_length;
-  if ((void *)(transport + 8) > end || ip->daddr != quoted->saddr)
-    return 1;
+  flow->key.source[1] = mapped(quoted->daddr);
+  flow->key.destination[1] = mapped(quoted->saddr);
+  flow->key.ports = exchange_ports(transport_ports(quoted, end));
+  flow->key.vni_protocol = flow->vni | (__u32)quoted->protocol << 24;
+  flow->fragment = (quoted->frag_off & bpf_htons(IP_FRAGMENT)) != 0;
+  hash_flow(flow);
+  return 0;
+}
 
-  __u32 reporter = ip->saddr;
-  flow->source[1] = mapped(quoted->daddr);
-  flow->destination[1] = mapped(quoted->saddr);
-  hash_flow(flow, 0, quoted->protocol);
-  if (resolve(flow, way))
+/* Rewrites the error for its receiver. */
+static __noinline int translate_error(struct xdp_md *ctx, struct way *way) {
+  void *data = (void *)(long)ctx->data;
+  void *end = (void *)(long)ctx->data_end;
+  struct iphdr *ip = data + INNER_IP;
+  if (data + INNER_PAYLOAD > end)
+    return 1;
+  __u32 header_length = ip->ihl * 4;
+  __u32 length = bpf_ntohs(ip->tot_len) - header_length;
+  struct icmp_header *icmp = (void *)ip + header_length;
+  struct iphdr *quoted = (void *)(icmp + 1);
+  if ((void *)(quoted + 1) > end)
+    return 1;
+  __u32 quoted_length = quoted->ihl * 4;
+  __u8 *transport = (void *)quoted + quoted_length;
+  if ((void *)(transport + 8) > end)
     return 1;
 
   /* Who reports it? */
+  __u32 reporter = ip->saddr;
   __u32 source = way->translation.source[1] >> 32;
   if (reporter != quoted->daddr) {
     __u32 zero = 0;
     void *trie = bpf_map_lookup_elem(&policy, &zero);
-    struct prefix_key key = { .prefix_length = 160, .table = SOURCE_TABLE | way->direction, .address = { 0, mapped(reporter) } };
-    struct policy_entry *exposed = trie ? bpf_map_lookup_elem(trie, &key) : 0;
-    if (exposed && exposed->direction == way->direction)
+    struct prefix_key *key = &way->prefix;
+    key->prefix_length = 160;
+    key->table = SOURCE_TABLE | way->direction;
+    key->address[0] = 0;
+    key->address[1] = mapped(reporter);
+    struct policy_entry *exposed = trie ? bpf_map_lookup_elem(trie, key) : 0;
+    if (exposed && exposed->direction == way->direction && !exposed->nat)
       source = bpf_htonl(bpf_ntohl(reporter) + exposed->offset);
   }
   __u32 destination = way->translation.destination[1] >> 32;
@@ -94,6 +113,20 @@ static __noinline int icmp_error(struct xdp_md *ctx, struct flow *flow, struct w
   quoted->saddr = quoted_source;
   quoted->daddr = quoted_destination;
   __u32 offset = checksum_offset(quoted->protocol);
+  if (way->stateful && (quoted->protocol == IPPROTO_TCP || quoted->protocol == IPPROTO_UDP)) {
+    __u32 *ports = (void *)transport;
+    __u32 old = *ports;
+    *ports = exchange_ports(way->translation.ports);
+    delta += word_delta(old, *ports);
+  } else if (way->stateful && quoted->protocol == IPPROTO_ICMP) {
+    /* An error quotes a query, or an answer to one: seen from here, the other way round. */
+    struct icmp_header *query = (void *)transport;
+    __u32 old = *(__u32 *)&query->id;
+    __u16 old_check = query->check;
+    query->id = query->type == ICMP_ECHO || query->type == ICMP_TIMESTAMP ? way->translation.ports >> 16 : way->translation.ports;
+    query->check = update_checksum(old_check, way->translation.transport_delta);
+    delta += word_delta(old, *(__u32 *)&query->id) + word_delta(old_check, query->check);
+  }
   if (offset && !(quoted->frag_off & bpf_htons(IP_FRAGMENT_OFFSET))) {
     __u16 *check = (void *)transport + offset;
     if ((void *)(check + 1) <= end && length >= ICMP_HEADER + quoted_length + offset + 2) {

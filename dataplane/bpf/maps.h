@@ -14,6 +14,17 @@
 #define NO_DIRECTION 0xffffffffu
 /* Tables of the policy trie: the destinations exposed to a VNI, or the sources exposed by a direction. */
 #define SOURCE_TABLE 0x80000000u
+/* The n-th public address of a masquerade pool: the number in the first four bytes of the key's address, big endian. */
+#define POOL_TABLE 0x40000000u
+/* Forwarded ports: protocol and port in the first three bytes. */
+#define FORWARD_TABLE 0x20000000u
+
+/* How an address is translated, apart from its offset. */
+#define NAT_MASQUERADE 1
+#define NAT_FORWARD 2
+
+/* One bit for each value of the lower 16 bits of a VNI. */
+#define STATEFUL_WORDS 1024
 
 struct config {
   /* Our VTEP (low half) and the generation (high half), read together in one load: what is cached under a generation holds for
@@ -41,8 +52,18 @@ struct prefix_key {
    Sources (by the address in their VPC): the direction itself, or NO_DIRECTION for what belongs to another peering. */
 struct policy_entry {
   __u32 direction;
-  __u32 vni;
-  __u32 offset; /* static NAT: what is added to the address, modulo 2^32, to get the one that it is translated to */
+  __u32 vni;    /* of a destination */
+  __u32 offset; /* what is added to the address, modulo 2^32, to get the one that it is translated to. Masquerade, source: its number.
+                   Pool: the number's address. */
+  __u8 nat;
+  __u8 reserved; /* masquerade, source: some ports of the pool's addresses are forwarded */
+  __u8 slice;    /* masquerade, source: which of `slices` equal parts of the ports is ours */
+  __u8 slices;
+  __u32 table;   /* number of the pool or of the table of forwarded ports */
+  __u32 count;   /* masquerade, source: addresses of the pool. Forwarded port: what is added to it. Destination, NAT_FORWARD: 1 + number
+                    of the pool that shares the address, or 0 */
+  __u32 back;    /* source: the other direction of the peering */
+  __u32 idle_timeout; /* seconds; 0: the protocol's own */
 };
 
 struct route_path {
@@ -104,11 +125,77 @@ struct translation {
   /* Ones' complement sums of what changes (RFC 1624, ~m + m'): of the addresses, and of addresses and ports. */
   __u16 address_delta;
   __u16 transport_delta;
-  __u32 unused[7]; /* one cache line */
+  __u32 ports; /* of a flow: as they lie on the wire, source first. ICMP queries: see flow.h */
 };
 
+/* Two cache lines. */
 struct translation_set {
-  struct translation ways[2];
+  struct {
+    struct translation to;
+    __u64 unused[3];
+  } ways[2];
+};
+
+/* What a flow is found by; the same in both directions, with source and destination exchanged and translated. */
+struct flow_key {
+  __u64 source[2];
+  __u64 destination[2];
+  __u32 ports;        /* as they lie on the wire, source first */
+  __u32 vni_protocol; /* VNI of the source VPC; protocol in the byte that is reserved on the wire */
+};
+
+#define ROLE_FORWARD 0
+#define ROLE_REPLY 1
+
+/* One direction of a flow. */
+struct flow_state {
+  struct translation to;
+  __u64 tunnel_mac;
+  __u32 destination_vni;
+  __u32 generation;
+  __u32 direction;
+  __u32 peer_vni_protocol; /* of the other direction's key */
+  __u32 last_seen;         /* seconds, monotonic */
+  __u32 idle_timeout;      /* seconds; 0: the protocol's own */
+  __u8 role;
+  __u8 masqueraded;
+  __u8 seen; /* TCP flags that came this way: see track.h */
+  __u8 unused[5];
+};
+
+/* An inside endpoint that is masqueraded: the same public endpoint for all destinations in a VPC (RFC 4787 REQ-1). */
+struct mapping_key {
+  __u32 address[4];
+  __u32 vni_protocol;
+  __u32 peer_vni;
+  __u32 port; /* as on the wire, like all ports here; ICMP: identifier */
+};
+
+#define MAPPING_DEAD 0x80000000u
+
+struct mapping {
+  __u32 address[4];
+  __u32 port;
+  __u32 flows;      /* how many use it; MAPPING_DEAD: being deleted */
+  __u32 idle_since; /* when the last of them ended: then it rests, for its own inside endpoint alone */
+  __u32 generation; /* of the policy that it was last found right under */
+};
+
+/* A public endpoint that is taken. */
+struct binding_key {
+  __u32 address[4];
+  __u32 vni_protocol; /* of the VPC that sees it */
+  __u32 port;
+};
+
+/* Argument and result of the program `age`. */
+struct age_run {
+  __u32 now;      /* seconds, monotonic */
+  __u32 rest;     /* seconds that a mapping stays after its last flow */
+  __u32 flows;    /* result: those that live on */
+  __u32 ended;    /* result: flows */
+  __u32 mappings; /* result: those that live on */
+  __u32 freed;    /* result: mappings */
 };
 
 struct packet_count {
@@ -128,6 +215,8 @@ struct direction_name {
 
 struct config config SEC(".data.config");
 struct tunnel tunnels[MAX_TUNNELS] SEC(".bss.tunnels");
+/* Of VPCs of which a peering keeps state: there, flows are looked up first. Only a hint. */
+__u64 stateful_vnis[STATEFUL_WORDS] SEC(".bss.stateful");
 const volatile struct settings settings SEC(".rodata.settings") = { .cache_sets_per_cpu = 1 };
 
 /* The whole policy is one trie, so that storing its descriptor here changes all of it at once. */
@@ -194,6 +283,31 @@ struct {
   __type(key, __u32);
   __type(value, struct translation_set);
 } flow_translations SEC(".maps");
+
+/* Flows, two entries each. Preallocated: when it is full it refuses new flows and keeps what it has. Sized before loading. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 2);
+  __type(key, struct flow_key);
+  __type(value, struct flow_state);
+} flows SEC(".maps");
+
+/* Twice as many as there may be flows, for those that rest; memory only for those there are. Sized before loading. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct mapping_key);
+  __type(value, struct mapping);
+} mappings SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct binding_key);
+  __type(value, __u32); /* not read */
+} bindings SEC(".maps");
 
 /* What was sent: MAX_DIRECTIONS for each possible CPU, one CPU after the other. Sized before loading; read through a mapping. */
 struct {

@@ -31,7 +31,17 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "headers are composed 
 #define INNER_PAYLOAD 84
 #define ENCAPSULATION (INNER_IP - OUTER_IP) /* outer IP bytes that are not inner IP */
 
+#define TCP_FLAGS 13 /* offset of the octet */
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
 /* ICMP: RFC 792. */
+#define ICMP_ECHO_REPLY 0
+#define ICMP_ECHO 8
+#define ICMP_TIMESTAMP 13
+#define ICMP_TIMESTAMP_REPLY 14
 #define ICMP_HEADER 8
 #define ICMP_UNREACHABLE 3
 #define ICMP_SOURCE_QUENCH 4
@@ -42,7 +52,8 @@ struct icmp_header {
   __u8 type;
   __u8 code;
   __u16 check;
-  __u32 rest;
+  __u16 id;
+  __u16 sequence;
 };
 
 struct vxlan_header {

@@ -32,5 +32,14 @@ enum drop_reason {
   DROP_UPLINK_GONE,
   DROP_TRANSPORT_HEADER,    /* to be translated, but cut off before its checksum */
 
+  /* Of peerings that keep state. */
+  DROP_NO_FLOW,             /* belongs to no flow, and none may begin this way */
+  DROP_PORT_NOT_FORWARDED,  /* to an address of which other ports are forwarded */
+  DROP_NAT_PROTOCOL,        /* masquerade and port forwarding know TCP, UDP and ICMP queries */
+  DROP_NAT_EXHAUSTED,       /* no port is free */
+  DROP_FLOW_TABLE_FULL,
+  DROP_FLOW_CONFLICT,       /* its reply could not be told from another flow */
+  DROP_FRAGMENT,            /* has no ports to be found by */
+
   DROP_REASON_COUNT,
 };

@@ -371,8 +371,18 @@ const rows: Row[] = [
   { description: "longer than the underlay's MTU", packet: frame(tooBig), expected: "too-big", direction: "a--b:a" },
 ];
 
-/** Only translation drops for these: static-nat.test.ts. */
-const natReasons: (typeof dropReasons)[number][] = ["icmp-malformed", "transport-header"];
+/** Only translation and flows drop for these: static-nat.test.ts, masquerade.test.ts, port-forward.test.ts. */
+const natReasons: (typeof dropReasons)[number][] = [
+  "icmp-malformed",
+  "transport-header",
+  "no-flow",
+  "port-not-forwarded",
+  "nat-protocol",
+  "nat-exhausted",
+  "flow-table-full",
+  "flow-conflict",
+  "fragment",
+];
 
 describe("packets through the program", () => {
   let lab: Lab;

@@ -1,21 +1,18 @@
 // Static NAT: each row is an inner packet as it comes in and as it must leave, all checksums included. Twice, so that both the long way and the cache
 // are taken. ICMP errors: what they quote must be what the receiver of the error had sent (RFC 5508 4).
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import "./support/build.ts";
-import { Dataplane } from "../../dataplane/dataplane.ts";
 import type { DataplaneDesired } from "../../dataplane/desired.ts";
 import type { dropReasons } from "../../dataplane/generated/layout.ts";
-import { enterGateway, fixture, leaf, routerMac, vni } from "./support/fixture.ts";
-import { Lab, silentLog } from "./support/lab.ts";
+import { fixture, vni } from "./support/fixture.ts";
 import {
   addressesOf,
-  arriving,
   icmp,
   icmpPacket,
   innerPacket,
+  NatLab,
   quotedBy,
-  seen,
+  routeTo,
   tcpFlag,
   withTtl,
 } from "./support/nat.ts";
@@ -26,11 +23,6 @@ import { ipv4 } from "./support/packet.ts";
  * is. c--d: the same addresses, translated otherwise, on the side of c only.
  */
 function desired(): DataplaneDesired {
-  const paths = (vpc: keyof typeof vni) => ({
-    vni: vni[vpc],
-    prefix: "10.0.0.0/8",
-    paths: [{ vtep: leaf.a, vni: vni[vpc], routerMac: routerMac.a }],
-  });
   return {
     ...fixture(),
     policy: {
@@ -72,7 +64,7 @@ function desired(): DataplaneDesired {
         },
       ],
     },
-    routes: [paths("a"), paths("b"), paths("c"), paths("d")],
+    routes: (["a", "b", "c", "d"] as const).map((vpc) => routeTo(vpc, "10.0.0.0/8")),
   };
 }
 
@@ -135,43 +127,16 @@ const dropRows: [string, Vpc, Buffer, Reason][] = [
 ];
 
 describe("static NAT", () => {
-  let lab: Lab;
-  let dataplane: Dataplane;
+  let lab: NatLab;
+  const forward = (vpc: Vpc, packet: Buffer) => lab.forward(vpc, packet);
+  const dropped = (vpc: Vpc, packet: Buffer) => lab.dropped(vpc, packet);
 
   before(() => {
-    lab = new Lab();
-    enterGateway(lab);
-    dataplane = Dataplane.open({ pinDir: join(lab.bpffs, "gw"), log: silentLog });
-    dataplane.apply(desired());
+    lab = new NatLab();
+    lab.dataplane.apply(desired());
   });
 
-  after(() => {
-    dataplane?.remove();
-    lab?.close();
-  });
-
-  function forward(vpc: Vpc, packet: Buffer) {
-    const { verdict, packet: out } = dataplane.testRun(arriving(vpc, packet));
-    assert.equal(verdict, "redirect", JSON.stringify(dataplane.counters()));
-    return seen(out);
-  }
-
-  function dropped(vpc: Vpc, packet: Buffer): Record<string, number> {
-    const all = () => {
-      const { directions, unattributedDrops } = dataplane.counters();
-      const sums: Record<string, number> = { ...unattributedDrops };
-      for (const { drops } of directions)
-        for (const [reason, count] of Object.entries(drops)) sums[reason] = (sums[reason] ?? 0) + count;
-      return sums;
-    };
-    const earlier = all();
-    assert.equal(dataplane.testRun(arriving(vpc, packet)).verdict, "drop");
-    return Object.fromEntries(
-      Object.entries(all())
-        .map(([reason, count]) => [reason, count - (earlier[reason] ?? 0)] as const)
-        .filter(([, count]) => count > 0),
-    );
-  }
+  after(() => lab?.close());
 
   for (const [description, vpc, from, to, toVpc, newFrom, newTo] of addressRows) {
     it(`${description}: ${vpc} ${from} → ${to} becomes ${toVpc} ${newFrom} → ${newTo}`, () => {
@@ -391,6 +356,6 @@ describe("static NAT", () => {
       ...wrong.policy,
       peerings: [{ ...first, sides: [{ ...side, translated }, first.sides[1]] as const }],
     };
-    assert.throws(() => dataplane.apply({ ...wrong, policy }), /invalid-desired|unequal numbers/);
+    assert.throws(() => lab.dataplane.apply({ ...wrong, policy }), /invalid-desired|unequal numbers/);
   });
 });

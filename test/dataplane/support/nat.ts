@@ -1,7 +1,12 @@
 // Frames of NAT tests: an inner packet in a VPC, given by addresses and ports, with all checksums right; and what a frame that leaves says.
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import "./build.ts";
 import { formatIpv4 } from "../../../dataplane/address.ts";
-import { gateway, leaf, routerMac, vni } from "./fixture.ts";
+import { Dataplane } from "../../../dataplane/dataplane.ts";
+import type { DataplaneRoute } from "../../../dataplane/desired.ts";
+import { enterGateway, gateway, leaf, routerMac, vni } from "./fixture.ts";
+import { Lab, silentLog } from "./lab.ts";
 import { checksum, frame, type Ipv4Fields, ipv4, udp } from "./packet.ts";
 
 export const protocolNumber = { icmp: 1, tcp: 6, udp: 17, sctp: 132 } as const;
@@ -141,4 +146,63 @@ export function addressesOf(packet: Buffer, verify: boolean): { from: string; to
 /** The packet that an ICMP error quotes. */
 export function quotedBy(inner: Buffer): Buffer {
   return inner.subarray(((inner[0] as number) & 15) * 4 + 8);
+}
+
+export function routeTo(vpc: keyof typeof vni, prefix: string): DataplaneRoute {
+  return { vni: vni[vpc], prefix, paths: [{ vtep: leaf.a, vni: vni[vpc], routerMac: routerMac.a }] };
+}
+
+/** A dataplane in a namespace of its own, and what comes of packets. */
+export class NatLab {
+  readonly lab = new Lab();
+  dataplane: Dataplane;
+
+  constructor() {
+    enterGateway(this.lab);
+    this.dataplane = this.#open();
+  }
+
+  /** As another process would take it over. */
+  reopen(): void {
+    this.dataplane.close();
+    this.dataplane = this.#open();
+  }
+
+  #open(): Dataplane {
+    return Dataplane.open({ pinDir: join(this.lab.bpffs, "gw"), log: silentLog });
+  }
+
+  close(): void {
+    this.dataplane.remove();
+    this.lab.close();
+  }
+
+  /** The packet leaves: as what? All its checksums are right. */
+  forward(vpc: keyof typeof vni, packet: Buffer): Seen {
+    const earlier = this.#drops();
+    const { verdict, packet: out } = this.dataplane.testRun(arriving(vpc, packet));
+    assert.equal(verdict, "redirect", JSON.stringify(this.#droppedSince(earlier)));
+    return seen(out);
+  }
+
+  /** The packet does not leave: for which reasons? */
+  dropped(vpc: keyof typeof vni, packet: Buffer): Record<string, number> {
+    const earlier = this.#drops();
+    const { verdict, packet: out } = this.dataplane.testRun(arriving(vpc, packet));
+    assert.equal(verdict, "drop", `${out.toString("hex")} left`);
+    return this.#droppedSince(earlier);
+  }
+
+  #droppedSince(earlier: Record<string, number>): Record<string, number> {
+    const changes = Object.entries(this.#drops()).map(([name, count]) => [name, count - (earlier[name] ?? 0)] as const);
+    return Object.fromEntries(changes.filter(([, count]) => count > 0));
+  }
+
+  #drops(): Record<string, number> {
+    const { directions, unattributedDrops } = this.dataplane.counters();
+    const sums: Record<string, number> = { ...unattributedDrops };
+    for (const { drops } of directions)
+      for (const [reason, count] of Object.entries(drops)) sums[reason] = (sums[reason] ?? 0) + count;
+    return sums;
+  }
 }
