@@ -19,7 +19,15 @@ import {
   statefulVnis,
 } from "./encode.ts";
 import { DataplaneError } from "./errors.ts";
-import { ageRunLayout, configLayout, layoutDigest, policyEntryLayout, prefixKeyLayout } from "./generated/layout.ts";
+import {
+  aclRuleLayout,
+  ageRunLayout,
+  configLayout,
+  layoutDigest,
+  maxRules,
+  policyEntryLayout,
+  prefixKeyLayout,
+} from "./generated/layout.ts";
 import { BpfMap } from "./libbpf.ts";
 import { type LoadedGateway, loadGateway, unpinMaps } from "./maps.ts";
 import { type Difference, MirroredMap, TunnelTable } from "./tables.ts";
@@ -68,6 +76,8 @@ export class Dataplane {
   readonly #unmapConfig: () => void;
   readonly #statefulVnis: Buffer;
   readonly #unmapStatefulVnis: () => void;
+  readonly #rules: Buffer;
+  readonly #unmapRules: () => void;
   readonly #counters: Counters;
   readonly #directionIds: DirectionIds;
   readonly #routes: MirroredMap;
@@ -93,6 +103,9 @@ export class Dataplane {
     const stateful = gateway.maps.stateful_vnis.map();
     this.#statefulVnis = Buffer.from(stateful.bytes);
     this.#unmapStatefulVnis = stateful.unmap;
+    const rules = gateway.maps.acl_rules.map();
+    this.#rules = Buffer.from(rules.bytes);
+    this.#unmapRules = rules.unmap;
     this.#counters = new Counters(gateway.maps);
     this.#directionIds = new DirectionIds(gateway.maps.direction_ids);
     this.#routes = new MirroredMap(gateway.maps.routes);
@@ -231,6 +244,7 @@ export class Dataplane {
     this.#closed = true;
     this.#unmapConfig();
     this.#unmapStatefulVnis();
+    this.#unmapRules();
     this.#counters.close();
     this.#tunnels.close();
     this.#policyTrie.close();
@@ -281,14 +295,17 @@ export class Dataplane {
       this.#ids = ids;
       return undefined;
     }
-    const { keys, values, count } = encodePolicy(policy, ids);
+    const rulesHalf = this.#config.readUInt32LE(configLayout.rulesHalf) === 0 ? 1 : 0;
+    const { keys, values, count, rules } = encodePolicy(policy, ids, rulesHalf);
     const trie = BpfMap.createTrie("policy_trie", prefixKeyLayout.size, policyEntryLayout.size, Math.max(1, count));
     trie.updateBatch(keys, values, count);
-    return { directions, ids, fingerprint, trie };
+    return { directions, ids, fingerprint, trie, rules, rulesHalf };
   }
 
-  #switchPolicy({ directions, ids, fingerprint, trie }: BuiltPolicy): void {
+  #switchPolicy({ directions, ids, fingerprint, trie, rules, rulesHalf }: BuiltPolicy): void {
     this.#dirty = true;
+    rules.copy(this.#rules, rulesHalf * maxRules * aclRuleLayout.size);
+    this.#config.writeUInt32LE(rulesHalf, configLayout.rulesHalf);
     this.#putPolicy(trie);
     fingerprint.copy(this.#config, configLayout.policyFingerprint);
     this.#policyTrie.close();
@@ -331,6 +348,8 @@ interface BuiltPolicy {
   readonly ids: readonly number[];
   readonly fingerprint: Buffer;
   readonly trie: BpfMap;
+  readonly rules: Buffer;
+  readonly rulesHalf: number;
 }
 
 function addressKey(text: string): Buffer {

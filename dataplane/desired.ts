@@ -27,6 +27,34 @@ export interface DataplanePeering {
   readonly sides: readonly [DataplaneSide, DataplaneSide];
   /** Which of `count` equal parts of the ports masquerade draws from here, so that no two gateways of a group give out the same. All by default. */
   readonly portSlice?: { readonly index: number; readonly count: number };
+  /** None: what is exposed is allowed. */
+  readonly acl?: DataplaneAcl;
+}
+
+export interface DataplaneAcl {
+  /** Of what no rule matches: denied, or allowed where both sides are exposed. */
+  readonly default: "deny" | "deny-unless-exposed";
+  /** The first that matches a packet before NAT decides. */
+  readonly rules: readonly DataplaneAclRule[];
+}
+
+export interface DataplaneAclRule {
+  /** VPC of the side that the packets come from. */
+  readonly from: string;
+  readonly action: "allow" | "deny";
+  /** Any of these; empty: any. Ports are for TCP and UDP. */
+  readonly src: readonly AclEndpoint[];
+  readonly dst: readonly AclEndpoint[];
+  /** Number; undefined: any, or TCP and UDP if there are ports. */
+  readonly proto?: number;
+  /** flow: what is allowed begins a flow, which lets its replies through unless a rule denies them. packet: this packet alone. */
+  readonly scope: "flow" | "packet";
+}
+
+export interface AclEndpoint {
+  readonly prefix?: string;
+  /** First and last. */
+  readonly ports?: readonly [number, number];
 }
 
 export interface DataplaneSide {

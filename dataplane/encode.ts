@@ -1,9 +1,12 @@
 // Desired state to map entries, byte by byte as bpf/maps.h lays them out. Pure.
+import { aclKeepsState, RuleTable } from "./acl.ts";
 import { firstAddress, parseIpv4, parseMac, parsePrefix } from "./address.ts";
 import type { DataplanePeering, DataplanePolicy, DataplaneRoute, DataplaneSide, DataplaneTunnel } from "./desired.ts";
 import { DataplaneError } from "./errors.ts";
 import { type ExposedSide, exposeSide, type PolicyEntry, TableNumbers } from "./exposes.ts";
 import {
+  flagFlows,
+  flagReserved,
   maxRoutePaths,
   maxTunnelPaths,
   noDirection,
@@ -54,8 +57,11 @@ function writePrefixKey(target: Buffer, offset: number, { table, prefix, bits }:
 }
 
 /** Whether packets of this peering need flows. */
-function keepsState({ sides }: DataplanePeering): boolean {
-  return sides.some(({ translated }) => (translated ?? []).some(({ nat }) => nat.kind !== "static"));
+function keepsState(peering: DataplanePeering): boolean {
+  return (
+    aclKeepsState(peering) ||
+    peering.sides.some(({ translated }) => (translated ?? []).some(({ nat }) => nat.kind !== "static"))
+  );
 }
 
 /** One bit for the lower 16 bits of each VNI of which a peering keeps state. */
@@ -72,9 +78,9 @@ export function statefulVnis(policy: DataplanePolicy): Buffer {
 
 /**
  * The whole policy as entries of one trie. `directionIds`: the counters of each direction of `directionsOf`, same order.
- * Sources of a side that is the default are all those that no other peering exposes to the receiving VPC.
+ * `rulesHalf`: where the rules of ACLs will be put. Sources of a side that is the default are all those that no other peering exposes to the receiving VPC.
  */
-export function encodePolicy(policy: DataplanePolicy, directionIds: readonly number[]) {
+export function encodePolicy(policy: DataplanePolicy, directionIds: readonly number[], rulesHalf: number) {
   const vnis = new Map(policy.vpcs.map(({ name, vni }) => [name, wireVni(vni)]));
   const vniOf = (vpc: string, peering: string): number => {
     const vni = vnis.get(vpc);
@@ -85,12 +91,14 @@ export function encodePolicy(policy: DataplanePolicy, directionIds: readonly num
       );
     return vni;
   };
+  const rules = new RuleTable(rulesHalf);
   const ways = policy.peerings.flatMap((peering, index) => {
     const { id, sides } = peering;
     const way = (from: DataplaneSide, to: DataplaneSide, direction: number | undefined, back: number | undefined) => {
       if (direction === undefined || back === undefined)
         throw new DataplaneError("internal", `peering ${id} has no counters`);
-      return { peering, direction, back, from, to, fromVni: vniOf(from.vpc, id), toVni: vniOf(to.vpc, id) };
+      const acl = { rules: rules.add(peering, from.vpc), aclFlows: aclKeepsState(peering) };
+      return { peering, direction, back, acl, from, to, fromVni: vniOf(from.vpc, id), toVni: vniOf(to.vpc, id) };
     };
     const ids = [directionIds[2 * index], directionIds[2 * index + 1]] as const;
     return [way(sides[0], sides[1], ids[0], ids[1]), way(sides[1], sides[0], ids[1], ids[0])];
@@ -111,20 +119,23 @@ export function encodePolicy(policy: DataplanePolicy, directionIds: readonly num
   for (const vni of vnis.values()) {
     if (!defaults.has(vni)) entries.push({ table: vni, direction: noDirection });
   }
-  for (const { direction, back, from, to, fromVni, toVni } of ways) {
+  for (const { direction, back, acl, from, to, fromVni, toVni } of ways) {
     const sources = (sourceTable | direction) >>> 0;
+    // Field by field: spreading objects would take most of the time when there are many.
     if (to.default) entries.push({ table: fromVni, direction, vni: toVni });
-    for (const outside of sides.get(to)?.outside ?? [])
-      entries.push({ ...outside, table: fromVni, direction, vni: toVni });
+    for (const { prefix, offset, nat } of sides.get(to)?.outside ?? [])
+      entries.push({ table: fromVni, prefix, direction, vni: toVni, offset, nat });
+    const { rules: range, aclFlows } = acl;
     if (from.default) {
-      entries.push({ table: sources, direction, back });
+      entries.push({ table: sources, direction, back, rules: range, aclFlows });
       for (const other of exposedTo.get(to.vpc) ?? []) {
         if (other === from) continue;
         for (const { prefix } of sides.get(other)?.outside ?? [])
           entries.push({ table: sources, prefix, direction: noDirection });
       }
     }
-    for (const inside of sides.get(from)?.inside ?? []) entries.push({ ...inside, table: sources, direction, back });
+    for (const { prefix, offset, nat } of sides.get(from)?.inside ?? [])
+      entries.push({ table: sources, prefix, direction, back, offset, nat, rules: range, aclFlows });
   }
 
   const keys = Buffer.alloc(entries.length * prefixKeyLayout.size);
@@ -133,19 +144,24 @@ export function encodePolicy(policy: DataplanePolicy, directionIds: readonly num
     writePrefixKey(keys, index * prefixKeyLayout.size, entry);
     writePolicyEntry(values, index * policyEntryLayout.size, entry);
   });
-  return { keys, values, count: entries.length };
+  return { keys, values, count: entries.length, rules: rules.bytes() };
 }
 
 function writePolicyEntry(target: Buffer, offset: number, entry: PolicyEntry): void {
   const layout = policyEntryLayout;
   const { nat } = entry;
   target.writeUInt32LE(entry.direction ?? noDirection, offset + layout.direction);
-  target.writeUInt32LE(entry.vni ?? 0, offset + layout.vni);
-  target.writeUInt32LE(entry.offset ?? 0, offset + layout.offset);
-  target.writeUInt32LE(entry.back ?? 0, offset + layout.back);
+  if (entry.vni !== undefined) target.writeUInt32LE(entry.vni, offset + layout.vni);
+  if (entry.offset !== undefined) target.writeUInt32LE(entry.offset, offset + layout.offset);
+  if (entry.back !== undefined) target.writeUInt32LE(entry.back, offset + layout.back);
+  if (entry.rules !== undefined) {
+    target.writeUInt32LE(entry.rules.first, offset + layout.rules);
+    target.writeUInt32LE(entry.rules.count, offset + layout.ruleCount);
+  }
+  const flags = (nat?.reserved === true ? flagReserved : 0) | (entry.aclFlows === true ? flagFlows : 0);
+  target.writeUInt8(flags, offset + layout.flags);
   if (nat === undefined) return;
   target.writeUInt8(nat.kind ?? 0, offset + layout.nat);
-  target.writeUInt8(nat.reserved === true ? 1 : 0, offset + layout.reserved);
   target.writeUInt8(nat.slice?.index ?? 0, offset + layout.slice);
   target.writeUInt8(nat.slice?.count ?? 1, offset + layout.slices);
   target.writeUInt32LE(nat.table ?? 0, offset + layout.table);

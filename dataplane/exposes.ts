@@ -1,5 +1,6 @@
 // What a side of a peering exposes, as the policy's trie needs it: its addresses as its own VPC sees them (sources) and as the other VPC does
 // (destinations), each with how it is translated; pools of masquerade and forwarded ports as tables of their own. Pure; used by encode.ts.
+import type { RuleRange } from "./acl.ts";
 import {
   addressCount,
   contains,
@@ -17,13 +18,15 @@ import { forwardTable, natForward, natMasquerade, poolTable } from "./generated/
 /** An entry of the trie, by the fields of bpf/maps.h. Neither `prefix` nor `bits`: the table's root. */
 export interface PolicyEntry {
   readonly table: number;
-  readonly prefix?: Ipv4Prefix;
+  readonly prefix?: Ipv4Prefix | undefined;
   readonly bits?: { readonly value: number; readonly length: number };
   readonly direction?: number;
   readonly vni?: number;
   readonly offset?: number;
   readonly back?: number;
-  readonly nat?: NatFields;
+  readonly nat?: NatFields | undefined;
+  readonly rules?: RuleRange;
+  readonly aclFlows?: boolean;
 }
 
 interface NatFields {
@@ -57,12 +60,13 @@ export class TableNumbers {
 /** Throws invalid-desired. */
 export function exposeSide(side: DataplaneSide, peering: DataplanePeering, numbers: TableNumbers): ExposedSide {
   const plain = side.prefixes.map((text) => ({ prefix: parsePrefix(text), offset: 0 }));
+  const blocks = side.translated ?? [];
+  if (blocks.length === 0) return { inside: plain, outside: plain, tables: [] };
   const inside: ExposedPrefix[] = [...plain];
   const outside: ExposedPrefix[] = [...plain];
   const tables: PolicyEntry[] = [];
   const invalid = (what: string) =>
     new DataplaneError("invalid-desired", `peering ${peering.id}, ${side.vpc}: ${what}`);
-  const blocks = side.translated ?? [];
   const forwards = blocks.flatMap(({ prefixes, nat }) => {
     if (nat.kind !== "port-forward") return [];
     const [to, ...more] = prefixes.map(parsePrefix);

@@ -23,6 +23,7 @@ const pinned = {
   unattributed: "unattributed",
   direction_ids: "direction_ids",
   ".bss.stateful": "stateful_vnis",
+  ".bss.rules": "acl_rules",
   flows: "flows",
   mappings: "mappings",
   bindings: "bindings",

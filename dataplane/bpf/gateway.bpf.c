@@ -151,6 +151,7 @@ int gateway(struct xdp_md *ctx) {
   struct flow_entry *entry = 0;
   struct way *way = 0;
   __u32 zero = 0;
+  __u32 stale = 0;
   struct icmp_header *icmp = (void *)inner + header_length;
   __u32 error = inner->protocol == IPPROTO_ICMP && !(inner->frag_off & bpf_htons(IP_FRAGMENT)) && (void *)(icmp + 1) <= end &&
                 is_icmp_error(icmp->type);
@@ -166,16 +167,35 @@ int gateway(struct xdp_md *ctx) {
     flow.fragment = (inner->frag_off & bpf_htons(IP_FRAGMENT)) != 0;
     if (keeps_state(flow.vni)) {
       state = bpf_map_lookup_elem(&flows, &flow.key);
-      if (state && state->generation != flow.generation)
+      /* What the cache says about a packet without a flow does not hold for one whose flow has to be looked at again. */
+      if (state && state->generation != flow.generation) {
         state = 0;
+        stale = 1;
+      }
     }
-    if (!state) {
+    if (!state && !stale) {
       __u32 index = index_of_set(&flow, 0);
       __u32 vni = flow.vni;
       struct flow_set *set = bpf_map_lookup_elem(&flow_cache, &index);
       if (set)
         entry = find_in(set, &flow, vni);
-      if (entry && entry->path_count > 1) {
+      if (entry && entry->by_ports) {
+        entry = 0;
+        vni |= VNI_LOW_BYTE(BY_PORTS);
+        index = index_by_ports(&flow);
+        set = bpf_map_lookup_elem(&flow_cache, &index);
+        struct translation_set *translations = bpf_map_lookup_elem(&flow_translations, &index);
+        if (set && translations && !flow.fragment) {
+          __u32 protocol = inner->protocol;
+          if (matches(&set->ways[0], &flow, vni) && translations->ways[0].to.ports == flow.key.ports && translations->ways[0].protocol == protocol)
+            entry = &set->ways[0];
+          else if (matches(&set->ways[1], &flow, vni) && translations->ways[1].to.ports == flow.key.ports &&
+                   translations->ways[1].protocol == protocol)
+            entry = &set->ways[1];
+        }
+        if (entry && entry->reason)
+          return drop(entry->direction, entry->reason, bytes);
+      } else if (entry && entry->path_count > 1) {
         __u32 selector = choose(flow.hash, 32, entry->path_count) + 1;
         entry = 0;
         vni |= VNI_LOW_BYTE(selector);

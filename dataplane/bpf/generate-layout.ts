@@ -17,6 +17,7 @@ const structs = [
   "settings",
   "prefix_key",
   "policy_entry",
+  "acl_rule",
   "route_path",
   "route",
   "tunnel_key",
@@ -44,6 +45,13 @@ const constants = [
   "NAT_MASQUERADE",
   "NAT_FORWARD",
   "STATEFUL_WORDS",
+  "FLAG_RESERVED",
+  "FLAG_FLOWS",
+  "MAX_RULES",
+  "DEFAULT_DENY",
+  "RULE_DENY",
+  "RULE_FLOW",
+  "RULE_PORTS",
 ];
 
 const { types } = JSON.parse(readFileSync(0, "utf8")) as { types: readonly BtfType[] };
@@ -68,7 +76,7 @@ for (const name of structs) {
   lines.push("} as const;");
 }
 for (const name of constants) {
-  const match = new RegExp(`^#define ${name} (\\w+?)u?$`, "m").exec(mapsHeader);
+  const match = new RegExp(`^#define ${name} (\\w+?)u?(?: .*)?$`, "m").exec(mapsHeader);
   if (match === null) throw new Error(`generate-layout: no ${name} in maps.h`);
   lines.push(`export const ${camel(name)} = ${match[1]};`);
 }

@@ -23,6 +23,17 @@
 #define NAT_MASQUERADE 1
 #define NAT_FORWARD 2
 
+/* Of a policy entry. */
+#define FLAG_RESERVED 1 /* masquerade, source: some ports of the pool's addresses are forwarded */
+#define FLAG_FLOWS 2    /* source: a rule of the peering's ACL lets flows begin */
+
+/* Rules of all ACLs; a policy has one half, the next one the other. */
+#define MAX_RULES 65536
+#define DEFAULT_DENY 0x80000000u
+#define RULE_DENY 1
+#define RULE_FLOW 2  /* allows what begins a flow, and with it the replies */
+#define RULE_PORTS 4 /* asks for ports: never 0–65535 on both sides */
+
 /* One bit for each value of the lower 16 bits of a VNI. */
 #define STATEFUL_WORDS 1024
 
@@ -33,7 +44,8 @@ struct config {
   /* Our router MAC in the low 48 bits, as it lies in memory. */
   __u64 mac;
   __u64 hash_seed;
-  /* Of user space only: SHA-256 of the policy in force. */
+  /* Of user space only: the half of the rules that the policy in force uses, and its SHA-256. */
+  __u64 rules_half;
   __u8 policy_fingerprint[32];
 };
 
@@ -56,7 +68,7 @@ struct policy_entry {
   __u32 offset; /* what is added to the address, modulo 2^32, to get the one that it is translated to. Masquerade, source: its number.
                    Pool: the number's address. */
   __u8 nat;
-  __u8 reserved; /* masquerade, source: some ports of the pool's addresses are forwarded */
+  __u8 flags;
   __u8 slice;    /* masquerade, source: which of `slices` equal parts of the ports is ours */
   __u8 slices;
   __u32 table;   /* number of the pool or of the table of forwarded ports */
@@ -64,6 +76,21 @@ struct policy_entry {
                     of the pool that shares the address, or 0 */
   __u32 back;    /* source: the other direction of the peering */
   __u32 idle_timeout; /* seconds; 0: the protocol's own */
+  __u32 rules;        /* source: the first rule of the direction's ACL */
+  __u32 rule_count;   /* source: and DEFAULT_DENY. 0: there is no ACL */
+};
+
+/* Addresses as the packet bears them before it is translated; IPv4, as on the wire. Ports in host order. */
+struct acl_rule {
+  __u32 source;
+  __u32 source_mask;
+  __u32 destination;
+  __u32 destination_mask;
+  __u16 source_ports[2];
+  __u16 destination_ports[2];
+  __u16 protocol; /* 256: any */
+  __u16 flags;
+  __u32 unused;
 };
 
 struct route_path {
@@ -108,8 +135,10 @@ struct flow_entry {
   __u32 generation;
   __u32 direction;
   __u32 destination_vni;
-  __u16 path_count; /* above 1: look again, with the path that the flow's hash chooses */
-  __u16 translated; /* what it is rewritten to stands at the same place of flow_translations */
+  __u8 path_count; /* above 1: look again, with the path that the flow's hash chooses */
+  __u8 translated; /* what it is rewritten to stands at the same place of flow_translations */
+  __u8 by_ports;   /* the ACL decides. For the pair: look again, with protocol and ports. With those: they stand in flow_translations */
+  __u8 reason;     /* dropped for this */
   __u64 tunnel_mac; /* remote router MAC in the low 48 bits, tunnel slot in the high 16 */
 };
 
@@ -125,14 +154,15 @@ struct translation {
   /* Ones' complement sums of what changes (RFC 1624, ~m + m'): of the addresses, and of addresses and ports. */
   __u16 address_delta;
   __u16 transport_delta;
-  __u32 ports; /* of a flow: as they lie on the wire, source first. ICMP queries: see flow.h */
+  __u32 ports; /* of a flow: as they lie on the wire, source first. ICMP queries: see flow.h. Cache: those that the entry is for */
 };
 
 /* Two cache lines. */
 struct translation_set {
   struct {
     struct translation to;
-    __u64 unused[3];
+    __u64 protocol; /* that the entry is for, if it is for ports */
+    __u64 unused[2];
   } ways[2];
 };
 
@@ -217,6 +247,7 @@ struct config config SEC(".data.config");
 struct tunnel tunnels[MAX_TUNNELS] SEC(".bss.tunnels");
 /* Of VPCs of which a peering keeps state: there, flows are looked up first. Only a hint. */
 __u64 stateful_vnis[STATEFUL_WORDS] SEC(".bss.stateful");
+struct acl_rule acl_rules[2 * MAX_RULES] SEC(".bss.rules");
 const volatile struct settings settings SEC(".rodata.settings") = { .cache_sets_per_cpu = 1 };
 
 /* The whole policy is one trie, so that storing its descriptor here changes all of it at once. */

@@ -11,19 +11,18 @@
 #define RANDOM_TRIES 16
 #define PORT_TRIES 256
 
-static __always_inline struct port_range slice_of(__u32 protocol, __u32 port, __u32 slice, __u32 slices) {
+/* Our slice of the ports that may stand for `port`, into way->ports; 0: `port` is not in it. */
+static __noinline int find_slice(struct way *way, __u32 protocol, __u32 port) {
   __u32 from = 0;
   __u32 to = 65536;
   if (protocol != IPPROTO_ICMP) {
     from = port < WELL_KNOWN_PORTS ? 1 : WELL_KNOWN_PORTS;
     to = port < WELL_KNOWN_PORTS ? WELL_KNOWN_PORTS : 65536;
   }
-  __u32 size = to - from;
-  if (!slices)
-    slices = 1;
-  struct port_range range = { .first = from + size * slice / slices };
-  range.count = from + size * (slice + 1) / slices - range.first;
-  return range;
+  __u32 slices = way->source.slices ? way->source.slices : 1;
+  way->ports.first = from + (to - from) * way->source.slice / slices;
+  way->ports.count = from + (to - from) * (way->source.slice + 1) / slices - way->ports.first;
+  return port - way->ports.first < way->ports.count;
 }
 
 static __always_inline void forward_key(struct prefix_key *key, __u32 table, __u32 protocol, __u32 port) {
@@ -34,7 +33,7 @@ static __always_inline void forward_key(struct prefix_key *key, __u32 table, __u
 }
 
 /* The public address is still one of this source's pool, and nobody else was given the port. Ports as on the wire. */
-static __noinline int still_ours(void *trie, struct way *way, __u32 address, __u32 port, __u32 protocol) {
+static __always_inline int still_ours(void *trie, struct way *way, __u32 address, __u32 port, __u32 protocol) {
   struct prefix_key *key = &way->prefix;
   key->prefix_length = 160;
   key->table = way->destination.vni;
@@ -63,7 +62,7 @@ struct claim {
 static __always_inline long claim_port(void *trie, struct way *way, __u32 port, __u32 protocol) {
   __u32 wire = bpf_htons(port);
   way->binding_key.port = wire;
-  if (way->source.reserved && !still_ours(trie, way, way->binding_key.address[3], wire, protocol))
+  if ((way->source.flags & FLAG_RESERVED) && !still_ours(trie, way, way->binding_key.address[3], wire, protocol))
     return -1;
   __u32 unread = 0;
   return bpf_map_update_elem(&bindings, &way->binding_key, &unread, BPF_NOEXIST);
@@ -95,12 +94,8 @@ static __always_inline __u32 bind(void *trie, struct way *way, __u32 number, __u
   way->binding_key.address[3] = bpf_htonl(number + pool->offset);
   way->binding_key.vni_protocol = way->destination.vni | protocol << 24;
 
-  struct port_range range = slice_of(protocol, inside_port, way->source.slice, way->source.slices);
-  if (!range.count)
-    return DROP_NAT_EXHAUSTED;
-  if (inside_port - range.first < range.count && !claim_port(trie, way, inside_port, protocol))
+  if (find_slice(way, protocol, inside_port) && !claim_port(trie, way, inside_port, protocol))
     return 0;
-  way->ports = range;
   way->first_try = bpf_get_prandom_u32();
   struct claim claim = { .trie = trie, .way = way };
   bpf_loop(PORT_TRIES, try_port, &claim, 0);
@@ -143,8 +138,7 @@ static __noinline __u32 masquerade(void *trie, const struct flow *flow, struct w
   struct mapping *mapping = bpf_map_lookup_elem(&mappings, &way->mapping_key);
   if (mapping && mapping->generation != flow->generation) {
     __u32 port = bpf_ntohs(mapping->port);
-    struct port_range range = slice_of(protocol, port, way->source.slice, way->source.slices);
-    if (port - range.first < range.count && still_ours(trie, way, mapping->address[3], mapping->port, protocol)) {
+    if (find_slice(way, protocol, port) && still_ours(trie, way, mapping->address[3], mapping->port, protocol)) {
       mapping->generation = flow->generation;
     } else {
       if (!claim)

@@ -14,6 +14,7 @@ struct way {
   __u32 stateful;  /* entry stands for a flow: not cached, and ports are translated too */
   __u32 idle_timeout;
   __u32 chosen;    /* path of the route */
+  __u32 protocol;
   struct tunnel_key tunnel_key;
   struct policy_entry source;
   struct policy_entry destination;
@@ -64,7 +65,7 @@ static __always_inline __u32 decide(void *trie, const struct flow *flow, struct 
   if (!source || source->direction != direction)
     return DROP_SOURCE_NOT_EXPOSED;
   way->source = *source;
-  way->stateful = way->source.nat | way->destination.nat;
+  way->stateful = way->source.nat | way->destination.nat | (way->source.flags & FLAG_FLOWS);
   return 0;
 }
 

@@ -41,5 +41,7 @@ enum drop_reason {
   DROP_FLOW_CONFLICT,       /* its reply could not be told from another flow */
   DROP_FRAGMENT,            /* has no ports to be found by */
 
+  DROP_DENIED,              /* by the peering's ACL: a rule, or its default */
+
   DROP_REASON_COUNT,
 };

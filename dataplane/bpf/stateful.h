@@ -4,6 +4,7 @@
 // An entry holds for a generation. After a change, its next packet asks the policy what a new flow like it would become: if that is what the flow is, it
 // goes on under the new generation, with a new route; else both entries end.
 #pragma once
+#include "acl.h"
 #include "masquerade.h"
 #include "policy.h"
 #include "track.h"
@@ -151,6 +152,8 @@ static __noinline __u32 begin_flow(const struct flow *flow, struct way *way) {
 static __always_inline int still_allowed(void *trie, const struct flow *original, const struct flow_state *forward, struct way *way) {
   if (decide(trie, original, way) || !way->stateful || way->direction != forward->direction)
     return 0;
+  if (way->source.rule_count && (ask_acl(original, &way->source) & (RULE_DENY | ACL_DEFAULT_DENY)))
+    return 0;
   if (compose(trie, original, way, 0))
     return 0;
   const struct translation *to = &way->translation;
@@ -158,11 +161,14 @@ static __always_inline int still_allowed(void *trie, const struct flow *original
          (way->destination.vni | (original->key.vni_protocol & ~VNI_MASK)) == forward->peer_vni_protocol;
 }
 
-/* An entry of an older generation: 0 if it goes on. */
-static __noinline int renew_flow(void *trie, const struct flow *flow, struct flow_state *state, struct way *way) {
+/* An entry of an older generation: 0 if it goes on, a reason if it does but this packet does not, RENEW_ENDED. decide() has been asked about the packet. */
+#define RENEW_ENDED 0xffffu
+static __always_inline __u32 renew_flow(void *trie, const struct flow *flow, struct flow_state *state, struct way *way) {
   struct flow *original = &way->original;
   *original = *flow;
   struct flow_state *forward = state;
+  /* A reply is let through by its flow, whatever the default is, but not past a rule that denies it. */
+  __u32 denied = state->role == ROLE_REPLY && way->source.rule_count && ask_acl(flow, &way->source) == RULE_DENY;
   if (state->role == ROLE_REPLY) {
     other_key(&original->key, &state->to, state->peer_vni_protocol);
     original->vni = original->key.vni_protocol & VNI_MASK;
@@ -171,8 +177,11 @@ static __noinline int renew_flow(void *trie, const struct flow *flow, struct flo
   if (forward && still_allowed(trie, original, forward, way)) {
     if (state->role == ROLE_REPLY) {
       way->direction = state->direction;
-      if (find_route(way, original->vni, state->to.destination[1], flow->hash))
-        return -1;
+      if (denied)
+        return DROP_DENIED;
+      __u32 reason = find_route(way, original->vni, state->to.destination[1], flow->hash);
+      if (reason)
+        return reason;
     }
     state->tunnel_mac = way->entry.tunnel_mac;
     state->destination_vni = way->entry.destination_vni;
@@ -191,38 +200,31 @@ static __noinline int renew_flow(void *trie, const struct flow *flow, struct flo
   } else {
     bpf_map_delete_elem(&flows, &flow->key);
   }
-  return 1;
+  return RENEW_ENDED;
 }
 
-/* decide() has said that this peering keeps state. `begin`: the packet may begin a flow, and refreshes the one it belongs to. 0 or the reason. */
-static __always_inline __u32 find_or_begin_flow(void *trie, struct flow *flow, struct way *way, __u32 begin) {
-  if (flow->fragment)
-    return DROP_FRAGMENT;
+/* decide() has said that this peering keeps state. `refresh`: the packet is one of the flow. 0: found, or the reason; NOT_FOUND. */
+#define NOT_FOUND 0xffffu
+static __always_inline __u32 find_flow(void *trie, struct flow *flow, struct way *way, __u32 refresh) {
   struct flow_state *state = bpf_map_lookup_elem(&flows, &flow->key);
   if (state && state->generation != flow->generation) {
-    int ended = renew_flow(trie, flow, state, way);
-    if (ended < 0)
-      return DROP_NO_ROUTE;
-    if (ended) {
-      state = 0;
-      __u32 reason = decide(trie, flow, way);
-      if (reason)
-        return reason;
+    __u32 reason = renew_flow(trie, flow, state, way);
+    if (reason == RENEW_ENDED) {
+      reason = decide(trie, flow, way);
+      return reason ? reason : NOT_FOUND;
     }
+    if (reason)
+      return reason;
   }
-  if (state) {
-    way->direction = state->direction;
-    way->translation = state->to;
-    way->entry.direction = state->direction;
-    way->entry.tunnel_mac = state->tunnel_mac;
-    way->entry.destination_vni = state->destination_vni;
-    way->stateful = 1;
-    if (begin)
-      touch(state, flow->tcp_flags);
-    return 0;
-  }
-  if (!begin || (flow->tcp_flags & (TCP_RST | TCP_FIN)))
-    return DROP_NO_FLOW;
-  __u32 reason = compose(trie, flow, way, 1);
-  return reason ? reason : begin_flow(flow, way);
+  if (!state)
+    return NOT_FOUND;
+  way->direction = state->direction;
+  way->translation = state->to;
+  way->entry.direction = state->direction;
+  way->entry.tunnel_mac = state->tunnel_mac;
+  way->entry.destination_vni = state->destination_vni;
+  way->stateful = 1;
+  if (refresh)
+    touch(state, flow->tcp_flags);
+  return 0;
 }

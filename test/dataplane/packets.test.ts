@@ -371,7 +371,7 @@ const rows: Row[] = [
   { description: "longer than the underlay's MTU", packet: frame(tooBig), expected: "too-big", direction: "a--b:a" },
 ];
 
-/** Only translation and flows drop for these: static-nat.test.ts, masquerade.test.ts, port-forward.test.ts. */
+/** Only translation and flows drop for these: static-nat, masquerade, port-forward and acl.test.ts. */
 const natReasons: (typeof dropReasons)[number][] = [
   "icmp-malformed",
   "transport-header",
@@ -382,6 +382,7 @@ const natReasons: (typeof dropReasons)[number][] = [
   "flow-table-full",
   "flow-conflict",
   "fragment",
+  "denied",
 ];
 
 describe("packets through the program", () => {
