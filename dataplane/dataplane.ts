@@ -8,10 +8,26 @@ import { createHash, randomBytes } from "node:crypto";
 import { rmdirSync } from "node:fs";
 import { formatIpv4, parseIpv4, parseMac } from "./address.ts";
 import { Counters, DirectionIds } from "./counters.ts";
-import type { DataplaneCounters, DataplaneDesired, DataplanePolicy, UplinkStatus } from "./desired.ts";
-import { type Direction, directionsOf, encodePolicy, encodeRoute, encodeTunnel, encodeTunnelKey } from "./encode.ts";
+import type { AgeReport, DataplaneCounters, DataplaneDesired, DataplanePolicy, UplinkStatus } from "./desired.ts";
+import {
+  type Direction,
+  directionsOf,
+  encodePolicy,
+  encodeRoute,
+  encodeTunnel,
+  encodeTunnelKey,
+  statefulVnis,
+} from "./encode.ts";
 import { DataplaneError } from "./errors.ts";
-import { configLayout, layoutDigest, policyEntryLayout, prefixKeyLayout } from "./generated/layout.ts";
+import {
+  aclRuleLayout,
+  ageRunLayout,
+  configLayout,
+  layoutDigest,
+  maxRules,
+  policyEntryLayout,
+  prefixKeyLayout,
+} from "./generated/layout.ts";
 import { BpfMap } from "./libbpf.ts";
 import { type LoadedGateway, loadGateway, unpinMaps } from "./maps.ts";
 import { type Difference, MirroredMap, TunnelTable } from "./tables.ts";
@@ -47,14 +63,21 @@ export interface TestRun {
 
 const verdicts = ["aborted", "drop", "pass", "tx", "redirect"] as const;
 const firstKey = Buffer.alloc(4);
+const defaultFlowCapacity = 1 << 20;
+/** How long a freed port rests before another inside endpoint may have it (RFC 6888 REQ-8). */
+const restSeconds = 120;
 
 export class Dataplane {
   readonly #pinDir: string;
   readonly #log: DataplaneLog;
-  readonly #gateway: LoadedGateway;
+  #gateway: LoadedGateway;
   readonly #config: Buffer;
   readonly #vtepGeneration: BigUint64Array;
   readonly #unmapConfig: () => void;
+  readonly #statefulVnis: Buffer;
+  readonly #unmapStatefulVnis: () => void;
+  readonly #rules: Buffer;
+  readonly #unmapRules: () => void;
   readonly #counters: Counters;
   readonly #directionIds: DirectionIds;
   readonly #routes: MirroredMap;
@@ -77,6 +100,12 @@ export class Dataplane {
     this.#config = Buffer.from(bytes, 0, configLayout.size);
     this.#vtepGeneration = new BigUint64Array(bytes, configLayout.vtepGeneration, 1);
     this.#unmapConfig = unmap;
+    const stateful = gateway.maps.stateful_vnis.map();
+    this.#statefulVnis = Buffer.from(stateful.bytes);
+    this.#unmapStatefulVnis = stateful.unmap;
+    const rules = gateway.maps.acl_rules.map();
+    this.#rules = Buffer.from(rules.bytes);
+    this.#unmapRules = rules.unmap;
     this.#counters = new Counters(gateway.maps);
     this.#directionIds = new DirectionIds(gateway.maps.direction_ids);
     this.#routes = new MirroredMap(gateway.maps.routes);
@@ -107,7 +136,9 @@ export class Dataplane {
   /** Makes the kernel hold this state. Synchronous. Applying the same twice changes nothing. Throws DataplaneError. */
   apply(desired: DataplaneDesired): ApplyReport {
     this.#expectOpen();
-    const maps = this.#gateway.maps;
+    const stateful = statefulVnis(desired.policy);
+    const capacity = desired.flowTableCapacity ?? defaultFlowCapacity;
+    if (stateful.some((byte) => byte !== 0) && this.#gateway.flowCapacity !== capacity) this.#resizeFlows(capacity);
     const usedUplinks = this.#tunnels.usedUplinks();
     const tunnelEntries = desired.tunnels.map((tunnel) => ({
       key: encodeTunnelKey(tunnel.vtep),
@@ -123,6 +154,7 @@ export class Dataplane {
     const sourceVteps = this.#sourceVteps.apply(vtepEntries);
     const routes = this.#routes.apply(routeEntries);
     if (policy !== undefined) this.#switchPolicy(policy);
+    stateful.copy(this.#statefulVnis);
     routes.remove();
     sourceVteps.remove();
     tunnels.remove();
@@ -137,7 +169,12 @@ export class Dataplane {
     const changed = this.#setVtep(vtep);
     if (changed) this.#cleanUp();
 
-    this.#uplinkStatus = reconcileUplinks(this.#pinDir, desired.uplinks, this.#gateway.program, maps.config.id);
+    this.#uplinkStatus = reconcileUplinks(
+      this.#pinDir,
+      desired.uplinks,
+      this.#gateway.program,
+      this.#gateway.maps.flows.id,
+    );
     for (const uplink of this.#uplinkStatus) {
       if (uplink.mode !== "native")
         this.#log.warn({ uplink }, `uplink ${uplink.name}: ${uplink.mode}: ${uplink.reason}`);
@@ -158,6 +195,25 @@ export class Dataplane {
   counters(): DataplaneCounters {
     this.#expectOpen();
     return this.#counters.read(this.#directions, this.#ids);
+  }
+
+  /**
+   * Ends flows that were idle too long and frees what they held; to be called every few seconds. `nowMs`: monotonic time. The work is done in the
+   * kernel: 1 M flows take a tenth of a second of this thread.
+   */
+  age(nowMs = Number(process.hrtime.bigint() / 1_000_000n)): AgeReport {
+    this.#expectOpen();
+    const run = Buffer.alloc(ageRunLayout.size);
+    run.writeUInt32LE(Math.floor(nowMs / 1000), ageRunLayout.now);
+    run.writeUInt32LE(restSeconds, ageRunLayout.rest);
+    this.#gateway.age.call(run);
+    return {
+      flows: run.readUInt32LE(ageRunLayout.flows),
+      ended: run.readUInt32LE(ageRunLayout.ended),
+      mappings: run.readUInt32LE(ageRunLayout.mappings),
+      freed: run.readUInt32LE(ageRunLayout.freed),
+      capacity: this.#gateway.flowCapacity,
+    };
   }
 
   /** As the last `apply` left them. */
@@ -187,10 +243,13 @@ export class Dataplane {
     if (this.#closed) return;
     this.#closed = true;
     this.#unmapConfig();
+    this.#unmapStatefulVnis();
+    this.#unmapRules();
     this.#counters.close();
     this.#tunnels.close();
     this.#policyTrie.close();
     this.#gateway.program.close();
+    this.#gateway.age.close();
     for (const map of Object.values(this.#gateway.maps)) map.close();
   }
 
@@ -201,6 +260,21 @@ export class Dataplane {
     unpinMaps(this.#pinDir, true);
     rmdirSync(this.#pinDir);
     this.close();
+  }
+
+  /** The program once more, around the same maps but for those of the flows. The uplinks change over when they are reconciled. */
+  #resizeFlows(capacity: number): void {
+    if (!Number.isInteger(capacity) || capacity < 1 || capacity > 1 << 26)
+      throw new DataplaneError("invalid-desired", `flow table capacity ${capacity} is not 1–${1 << 26}`);
+    const old = this.#gateway;
+    const loaded = loadGateway(this.#pinDir, false, capacity);
+    const { flows, mappings, bindings, ...others } = loaded.maps;
+    for (const map of [...Object.values(others), old.maps.flows, old.maps.mappings, old.maps.bindings]) map.close();
+    old.program.close();
+    old.age.close();
+    this.#gateway = { ...loaded, maps: { ...old.maps, flows, mappings, bindings } };
+    this.#dirty = true;
+    this.#log.info({ capacity }, "flow table made");
   }
 
   /** The maps' memory is gone after `close`: touching it would end the process. */
@@ -221,14 +295,17 @@ export class Dataplane {
       this.#ids = ids;
       return undefined;
     }
-    const { keys, values, count } = encodePolicy(policy, ids);
+    const rulesHalf = this.#config.readUInt32LE(configLayout.rulesHalf) === 0 ? 1 : 0;
+    const { keys, values, count, rules } = encodePolicy(policy, ids, rulesHalf);
     const trie = BpfMap.createTrie("policy_trie", prefixKeyLayout.size, policyEntryLayout.size, Math.max(1, count));
     trie.updateBatch(keys, values, count);
-    return { directions, ids, fingerprint, trie };
+    return { directions, ids, fingerprint, trie, rules, rulesHalf };
   }
 
-  #switchPolicy({ directions, ids, fingerprint, trie }: BuiltPolicy): void {
+  #switchPolicy({ directions, ids, fingerprint, trie, rules, rulesHalf }: BuiltPolicy): void {
     this.#dirty = true;
+    rules.copy(this.#rules, rulesHalf * maxRules * aclRuleLayout.size);
+    this.#config.writeUInt32LE(rulesHalf, configLayout.rulesHalf);
     this.#putPolicy(trie);
     fingerprint.copy(this.#config, configLayout.policyFingerprint);
     this.#policyTrie.close();
@@ -271,6 +348,8 @@ interface BuiltPolicy {
   readonly ids: readonly number[];
   readonly fingerprint: Buffer;
   readonly trie: BpfMap;
+  readonly rules: Buffer;
+  readonly rulesHalf: number;
 }
 
 function addressKey(text: string): Buffer {

@@ -12,6 +12,8 @@ export interface DataplaneDesired {
   readonly tunnels: readonly DataplaneTunnel[];
   /** Outer source addresses that are accepted: VTEPs the fabric announces. */
   readonly sourceVteps: readonly string[];
+  /** Flows that peerings with state may have at once; 1 048 576 by default. A change ends the flows there are. */
+  readonly flowTableCapacity?: number;
 }
 
 export interface DataplanePolicy {
@@ -23,13 +25,82 @@ export interface DataplanePolicy {
 export interface DataplanePeering {
   readonly id: string;
   readonly sides: readonly [DataplaneSide, DataplaneSide];
+  /** Which of `count` equal parts of the ports masquerade draws from here, so that no two gateways of a group give out the same. All by default. */
+  readonly portSlice?: { readonly index: number; readonly count: number };
+  /** None: what is exposed is allowed. */
+  readonly acl?: DataplaneAcl;
+}
+
+export interface DataplaneAcl {
+  /** Of what no rule matches: denied, or allowed where both sides are exposed. */
+  readonly default: "deny" | "deny-unless-exposed";
+  /** The first that matches a packet before NAT decides. */
+  readonly rules: readonly DataplaneAclRule[];
+}
+
+export interface DataplaneAclRule {
+  /** VPC of the side that the packets come from. */
+  readonly from: string;
+  readonly action: "allow" | "deny";
+  /** Any of these; empty: any. Ports are for TCP and UDP. */
+  readonly src: readonly AclEndpoint[];
+  readonly dst: readonly AclEndpoint[];
+  /** Number; undefined: any, or TCP and UDP if there are ports. */
+  readonly proto?: number;
+  /** flow: what is allowed begins a flow, which lets its replies through unless a rule denies them. packet: this packet alone. */
+  readonly scope: "flow" | "packet";
+}
+
+export interface AclEndpoint {
+  readonly prefix?: string;
+  /** First and last. */
+  readonly ports?: readonly [number, number];
 }
 
 export interface DataplaneSide {
   readonly vpc: string;
   /** This side is also the destination of what matches no other prefix exposed to the other side's VPC. */
   readonly default: boolean;
+  /** Exposed as they are. */
   readonly prefixes: readonly string[];
+  /** Exposed under other addresses. */
+  readonly translated?: readonly DataplaneTranslation[];
+}
+
+/** An expose block with NAT. The order of the prefixes is that in which their addresses are counted; exclusions are taken out already. */
+export interface DataplaneTranslation {
+  /** The addresses in the side's own VPC. */
+  readonly prefixes: readonly string[];
+  readonly nat: DataplaneNat;
+}
+
+/** `public`: the addresses that the other side sees. `idleTimeoutMs`: of established TCP, of UDP and of ICMP; those of the RFCs by default. */
+export type DataplaneNat =
+  | {
+      /** The n-th address of `prefixes` is the n-th of `public`: equal numbers of addresses. No flow entries. */
+      readonly kind: "static";
+      readonly public: readonly string[];
+    }
+  | {
+      /** Only this side begins flows. */
+      readonly kind: "masquerade";
+      readonly public: readonly string[];
+      readonly idleTimeoutMs?: number;
+    }
+  | {
+      /** Only the other side begins flows. One prefix on each side, of the same length. May share addresses with masquerade. */
+      readonly kind: "port-forward";
+      readonly public: readonly [string];
+      readonly idleTimeoutMs?: number;
+      readonly ports: readonly ForwardedPorts[];
+    };
+
+export interface ForwardedPorts {
+  readonly proto: "tcp" | "udp" | "any";
+  /** First and last port of the inside host. */
+  readonly port: readonly [number, number];
+  /** First and last public port: as many. */
+  readonly as: readonly [number, number];
 }
 
 export interface DataplaneRoute {
@@ -70,6 +141,17 @@ export interface DataplaneCounters {
   readonly unattributedDrops: Readonly<Record<string, number>>;
   /** Packets that were not ours and went on to the kernel. */
   readonly passed: number;
+}
+
+/** What an ageing run found and did. */
+export interface AgeReport {
+  /** Flows that live on. */
+  readonly flows: number;
+  readonly ended: number;
+  /** Inside endpoints that are masqueraded, those that rest included. */
+  readonly mappings: number;
+  readonly freed: number;
+  readonly capacity: number;
 }
 
 export interface UplinkStatus {

@@ -425,6 +425,15 @@ export class BpfProgram {
     };
   }
 
+  /** Runs a program of type "syscall", which reads and changes `context`. Throws load-failed. */
+  call(context: Uint8Array): void {
+    const run = Buffer.alloc(80);
+    run.writeBigUInt64LE(80n, 0);
+    run.writeBigUInt64LE(koffi.address(context), 32);
+    run.writeUInt32LE(context.byteLength, 48);
+    check("load-failed", "call a program", c.programRun(this.fd, run, context, null));
+  }
+
   /**
    * Runs the program over real frames, `repeat` of them, which go where it redirects them: a traffic source. Interfaces are those of this network
    * namespace. Pages come back with what their receivers wrote. Throws load-failed.

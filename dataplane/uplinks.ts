@@ -18,12 +18,15 @@ function nameOf(pin: string): string {
   return decodeURIComponent(pin.slice(linkPrefix.length));
 }
 
-/** Attaches the program to exactly these interfaces. Never throws for one interface: its status says what is wrong. */
+/**
+ * Attaches the program to exactly these interfaces. Never throws for one interface: its status says what is wrong. `flowMapId` tells whether the program that
+ * is there works on the same maps.
+ */
 export function reconcileUplinks(
   pinDirectory: string,
   names: readonly string[],
   program: BpfProgram,
-  configMapId: number,
+  flowMapId: number,
 ): UplinkStatus[] {
   for (const pin of readdirSync(pinDirectory)) {
     if (pin.startsWith(linkPrefix) && !names.includes(nameOf(pin))) removeLink(join(pinDirectory, pin));
@@ -36,7 +39,7 @@ export function reconcileUplinks(
       return { name, mode: "detached", reason: "no such interface" };
     }
     try {
-      return reconcileUplink(path, name, ifindex, program, configMapId);
+      return reconcileUplink(path, name, ifindex, program, flowMapId);
     } catch (error) {
       if (!(error instanceof DataplaneError)) throw error;
       return { name, mode: "detached", reason: error.message };
@@ -49,7 +52,7 @@ function reconcileUplink(
   name: string,
   ifindex: number,
   program: BpfProgram,
-  configMapId: number,
+  flowMapId: number,
 ): UplinkStatus {
   let reason = "the driver has no native mode for it";
   let link = BpfLink.pinned(path);
@@ -61,7 +64,7 @@ function reconcileUplink(
   }
   if (link !== undefined) {
     const running = BpfProgram.byId(link.info().programId);
-    if (running === undefined || running.tag !== program.tag || !running.mapIds.has(configMapId)) link.update(program);
+    if (running === undefined || running.tag !== program.tag || !running.mapIds.has(flowMapId)) link.update(program);
     running?.close();
   } else {
     try {

@@ -1,11 +1,14 @@
 // The gateway's XDP program, one on every uplink: VXLAN in from a leaf in the source VPC, VXLAN out to a leaf in the destination VPC.
 // Both sides have the same headers (RFC 7348 over IPv4), so a packet is rewritten where it lies. What is not VXLAN to our VTEP goes to
 // the kernel untouched. The functions below come in the order a packet meets them.
+#include "age.h"
 #include "count.h"
 #include "flow.h"
+#include "icmp.h"
 #include "maps.h"
 #include "packet.h"
 #include "resolve.h"
+#include "translate.h"
 
 /* UDP to our VTEP that is fragmented or has IP options: the port, if it is there at all, lies elsewhere. */
 static __noinline int odd_outer_header(struct xdp_md *ctx) {
@@ -42,18 +45,6 @@ static __noinline int long_header_checksum(struct xdp_md *ctx) {
   return fold_checksum(sum) != 0xffff;
 }
 
-/* Ports of an unfragmented inner TCP, UDP or SCTP packet; 0 for the rest, so that all fragments of a packet go the same way. */
-static __always_inline __u32 inner_ports(struct iphdr *ip, void *end) {
-  if (ip->frag_off & bpf_htons(IP_FRAGMENT))
-    return 0;
-  if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP && ip->protocol != IPPROTO_SCTP)
-    return 0;
-  __u32 *ports = (void *)ip + ip->ihl * 4;
-  if ((void *)(ports + 1) > end)
-    return 0;
-  return *ports;
-}
-
 /* RFC 6040 4.2, the part of the table in which the outer header (ECT(1) or CE) changes the inner one. Non-zero: drop. */
 static __noinline int combine_ecn(struct iphdr *inner, __u32 outer_ecn) {
   __u32 ecn = inner->tos & ECN_MASK;
@@ -72,6 +63,27 @@ static __noinline int combine_ecn(struct iphdr *inner, __u32 outer_ecn) {
   sum = (sum >> 16) + (sum & 0xffff);
   inner->check = ~sum;
   return 0;
+}
+
+/* A hint: 0 only means that flows are not looked up first. */
+static __always_inline int keeps_state(__u32 vni) {
+  __u32 bit = (vni >> 8) & 0xffff;
+  return (stateful_vnis[bit / 64] >> (bit % 64)) & 1;
+}
+
+static __noinline int translate_found(struct xdp_md *ctx, const struct translation *to, int flow) {
+  void *data = (void *)(long)ctx->data;
+  void *end = (void *)(long)ctx->data_end;
+  struct iphdr *inner = data + INNER_IP;
+  if (data + INNER_PAYLOAD > end)
+    return 1;
+  return translate(inner, end, inner->ihl * 4, bpf_ntohs(inner->tot_len), to, flow);
+}
+
+static __always_inline int drop_found(const struct way *way, __u32 bytes) {
+  if (way->direction == NO_DIRECTION)
+    return drop_unattributed(way->reason);
+  return drop(way->direction, way->reason, bytes);
 }
 
 SEC("xdp.frags")
@@ -122,38 +134,111 @@ int gateway(struct xdp_md *ctx) {
 
   /* Where to? */
   struct flow flow = {
-    .source = { 0, 0xffff0000u | ((__u64)inner->saddr << 32) },
-    .destination = { 0, 0xffff0000u | ((__u64)inner->daddr << 32) },
+    .key = {
+      .source = { 0, mapped(inner->saddr) },
+      .destination = { 0, mapped(inner->daddr) },
+    },
     .outer_source = outer->saddr,
     .vni = vxlan->vni & VNI_MASK,
     .generation = vtep_generation >> 32,
   };
-  hash_flow(&flow, inner_ports(inner, end), inner->protocol);
-  struct flow_entry fresh;
+  flow.key.vni_protocol = flow.vni | (__u32)inner->protocol << 24;
+  __u32 direction;
+  __u32 destination_vni;
+  __u64 tunnel_mac;
+  const struct translation *translation = 0;
+  struct flow_state *state = 0;
   struct flow_entry *entry = 0;
-  struct flow_set *set = find_set(&flow, 0);
-  if (set)
-    entry = find_in(set, &flow, flow.vni);
-  if (entry && entry->path_count > 1) {
-    __u32 selector = choose(flow.hash, 32, entry->path_count) + 1;
-    entry = 0;
-    set = find_set(&flow, selector);
-    if (set)
-      entry = find_in(set, &flow, flow.vni | VNI_LOW_BYTE(selector));
-  }
-  if (!entry) {
-    struct resolution result;
-    if (resolve(&flow, &fresh, &result)) {
-      if (result.direction == NO_DIRECTION)
-        return drop_unattributed(result.reason);
-      return drop(result.direction, result.reason, bytes);
+  struct way *way = 0;
+  __u32 zero = 0;
+  __u32 stale = 0;
+  struct icmp_header *icmp = (void *)inner + header_length;
+  __u32 error = inner->protocol == IPPROTO_ICMP && !(inner->frag_off & bpf_htons(IP_FRAGMENT)) && (void *)(icmp + 1) <= end &&
+                is_icmp_error(icmp->type);
+  if (error) {
+    if (quoted_flow(ctx, &flow))
+      return drop_unattributed(DROP_ICMP_MALFORMED);
+  } else {
+    flow.key.ports = transport_ports(inner, end);
+    hash_flow(&flow);
+    __u8 *flags = (void *)inner + header_length + TCP_FLAGS;
+    if (inner->protocol == IPPROTO_TCP && (void *)(flags + 1) <= end)
+      flow.tcp_flags = *flags;
+    flow.fragment = (inner->frag_off & bpf_htons(IP_FRAGMENT)) != 0;
+    if (keeps_state(flow.vni)) {
+      state = bpf_map_lookup_elem(&flows, &flow.key);
+      /* What the cache says about a packet without a flow does not hold for one whose flow has to be looked at again. */
+      if (state && state->generation != flow.generation) {
+        state = 0;
+        stale = 1;
+      }
     }
-    entry = &fresh;
+    if (!state && !stale) {
+      __u32 index = index_of_set(&flow, 0);
+      __u32 vni = flow.vni;
+      struct flow_set *set = bpf_map_lookup_elem(&flow_cache, &index);
+      if (set)
+        entry = find_in(set, &flow, vni);
+      if (entry && entry->by_ports) {
+        entry = 0;
+        vni |= VNI_LOW_BYTE(BY_PORTS);
+        index = index_by_ports(&flow);
+        set = bpf_map_lookup_elem(&flow_cache, &index);
+        struct translation_set *translations = bpf_map_lookup_elem(&flow_translations, &index);
+        if (set && translations && !flow.fragment) {
+          __u32 protocol = inner->protocol;
+          if (matches(&set->ways[0], &flow, vni) && translations->ways[0].to.ports == flow.key.ports && translations->ways[0].protocol == protocol)
+            entry = &set->ways[0];
+          else if (matches(&set->ways[1], &flow, vni) && translations->ways[1].to.ports == flow.key.ports &&
+                   translations->ways[1].protocol == protocol)
+            entry = &set->ways[1];
+        }
+        if (entry && entry->reason)
+          return drop(entry->direction, entry->reason, bytes);
+      } else if (entry && entry->path_count > 1) {
+        __u32 selector = choose(flow.hash, 32, entry->path_count) + 1;
+        entry = 0;
+        vni |= VNI_LOW_BYTE(selector);
+        index = index_of_set(&flow, selector);
+        set = bpf_map_lookup_elem(&flow_cache, &index);
+        if (set)
+          entry = find_in(set, &flow, vni);
+      }
+      if (entry && entry->translated) {
+        struct translation_set *translations = bpf_map_lookup_elem(&flow_translations, &index);
+        if (!translations)
+          return XDP_ABORTED;
+        translation = &translations->ways[0].to;
+        if (entry != &set->ways[0])
+          translation = &translations->ways[1].to;
+      }
+    }
+  }
+  if (!state && !entry) {
+    way = bpf_map_lookup_elem(&scratch, &zero);
+    if (!way)
+      return XDP_ABORTED;
+    if (resolve(&flow, way, !error))
+      return drop_found(way, bytes);
+    entry = &way->entry;
+    if (error)
+      translate_error(ctx, way);
+    else if (way->stateful | entry->translated)
+      translation = &way->translation;
+  }
+  if (state) {
+    direction = state->direction;
+    destination_vni = state->destination_vni;
+    tunnel_mac = state->tunnel_mac;
+  } else {
+    if (!entry)
+      return XDP_ABORTED;
+    direction = entry->direction;
+    destination_vni = entry->destination_vni;
+    tunnel_mac = entry->tunnel_mac;
   }
 
   /* May it go? */
-  __u64 tunnel_mac = entry->tunnel_mac;
-  __u32 direction = entry->direction;
   struct tunnel *tunnel = &tunnels[(tunnel_mac >> 48) & (MAX_TUNNELS - 1)];
   if (inner->ttl <= 1)
     return drop(direction, DROP_TTL_EXPIRED, bytes);
@@ -161,6 +246,13 @@ int gateway(struct xdp_md *ctx) {
     return drop(direction, DROP_TOO_BIG, bytes);
   if ((outer->tos & 1) && combine_ecn(inner, outer->tos & ECN_MASK))
     return drop(direction, DROP_ECN_CONFLICT, bytes);
+  if (state) {
+    if (translate(inner, end, header_length, bytes, &state->to, 1))
+      return drop(direction, DROP_TRANSPORT_HEADER, bytes);
+    touch(state, flow.tcp_flags);
+  } else if (translation && translate_found(ctx, translation, way && way->stateful)) {
+    return drop(direction, DROP_TRANSPORT_HEADER, bytes);
+  }
   struct tunnel_path *path = &tunnel->paths[choose(flow.hash, 16, tunnel->path_count) & (MAX_TUNNEL_PATHS - 1)];
   /* Nothing is sent before the program returns. */
   if (bpf_redirect_map(&uplinks, path->uplink, XDP_DROP) != XDP_REDIRECT)
@@ -173,7 +265,7 @@ int gateway(struct xdp_md *ctx) {
   *ttl_word = ((*ttl_word - 1) & 0xffff) | check << 16;
   *(__u64 *)(data + INNER_ETHERNET) = (tunnel_mac & 0xffffffffffffull) | mac << 48;
   *(__u32 *)(data + INNER_ETHERNET + 8) = mac >> 16;
-  *(__u64 *)vxlan = VXLAN_VNI_VALID | (__u64)entry->destination_vni << 32;
+  *(__u64 *)vxlan = VXLAN_VNI_VALID | (__u64)destination_vni << 32;
   /* Outer: UDP without checksum and with the flow's entropy as source port (49152–65535). */
   *(__u32 *)udp = bpf_htons(0xc000 | (flow.hash & 0x3fff)) | (__u32)bpf_htons(VXLAN_PORT) << 16;
   udp->check = 0;

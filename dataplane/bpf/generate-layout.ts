@@ -17,12 +17,17 @@ const structs = [
   "settings",
   "prefix_key",
   "policy_entry",
+  "acl_rule",
   "route_path",
   "route",
   "tunnel_key",
   "tunnel_path",
   "tunnel",
   "flow_set",
+  "flow_key",
+  "flow_state",
+  "mapping",
+  "age_run",
   "packet_count",
   "drop_key",
   "direction_name",
@@ -35,6 +40,18 @@ const constants = [
   "MAX_UPLINKS",
   "NO_DIRECTION",
   "SOURCE_TABLE",
+  "POOL_TABLE",
+  "FORWARD_TABLE",
+  "NAT_MASQUERADE",
+  "NAT_FORWARD",
+  "STATEFUL_WORDS",
+  "FLAG_RESERVED",
+  "FLAG_FLOWS",
+  "MAX_RULES",
+  "DEFAULT_DENY",
+  "RULE_DENY",
+  "RULE_FLOW",
+  "RULE_PORTS",
 ];
 
 const { types } = JSON.parse(readFileSync(0, "utf8")) as { types: readonly BtfType[] };
@@ -59,7 +76,7 @@ for (const name of structs) {
   lines.push("} as const;");
 }
 for (const name of constants) {
-  const match = new RegExp(`^#define ${name} (\\w+?)u?$`, "m").exec(mapsHeader);
+  const match = new RegExp(`^#define ${name} (\\w+?)u?(?: .*)?$`, "m").exec(mapsHeader);
   if (match === null) throw new Error(`generate-layout: no ${name} in maps.h`);
   lines.push(`export const ${camel(name)} = ${match[1]};`);
 }

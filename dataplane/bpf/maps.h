@@ -14,6 +14,28 @@
 #define NO_DIRECTION 0xffffffffu
 /* Tables of the policy trie: the destinations exposed to a VNI, or the sources exposed by a direction. */
 #define SOURCE_TABLE 0x80000000u
+/* The n-th public address of a masquerade pool: the number in the first four bytes of the key's address, big endian. */
+#define POOL_TABLE 0x40000000u
+/* Forwarded ports: protocol and port in the first three bytes. */
+#define FORWARD_TABLE 0x20000000u
+
+/* How an address is translated, apart from its offset. */
+#define NAT_MASQUERADE 1
+#define NAT_FORWARD 2
+
+/* Of a policy entry. */
+#define FLAG_RESERVED 1 /* masquerade, source: some ports of the pool's addresses are forwarded */
+#define FLAG_FLOWS 2    /* source: a rule of the peering's ACL lets flows begin */
+
+/* Rules of all ACLs; a policy has one half, the next one the other. */
+#define MAX_RULES 65536
+#define DEFAULT_DENY 0x80000000u
+#define RULE_DENY 1
+#define RULE_FLOW 2  /* allows what begins a flow, and with it the replies */
+#define RULE_PORTS 4 /* asks for ports: never 0–65535 on both sides */
+
+/* One bit for each value of the lower 16 bits of a VNI. */
+#define STATEFUL_WORDS 1024
 
 struct config {
   /* Our VTEP (low half) and the generation (high half), read together in one load: what is cached under a generation holds for
@@ -22,7 +44,8 @@ struct config {
   /* Our router MAC in the low 48 bits, as it lies in memory. */
   __u64 mac;
   __u64 hash_seed;
-  /* Of user space only: SHA-256 of the policy in force. */
+  /* Of user space only: the half of the rules that the policy in force uses, and its SHA-256. */
+  __u64 rules_half;
   __u8 policy_fingerprint[32];
 };
 
@@ -37,11 +60,37 @@ struct prefix_key {
   __u64 address[2];
 };
 
-/* Destinations: direction and VNI of the VPC behind; NO_DIRECTION at the table's root: no default. Sources: the direction itself, or
-   NO_DIRECTION for what belongs to another peering. */
+/* Destinations (by the address that the source VPC sees): direction and VNI of the VPC behind; NO_DIRECTION at the table's root: no default.
+   Sources (by the address in their VPC): the direction itself, or NO_DIRECTION for what belongs to another peering. */
 struct policy_entry {
   __u32 direction;
-  __u32 vni;
+  __u32 vni;    /* of a destination */
+  __u32 offset; /* what is added to the address, modulo 2^32, to get the one that it is translated to. Masquerade, source: its number.
+                   Pool: the number's address. */
+  __u8 nat;
+  __u8 flags;
+  __u8 slice;    /* masquerade, source: which of `slices` equal parts of the ports is ours */
+  __u8 slices;
+  __u32 table;   /* number of the pool or of the table of forwarded ports */
+  __u32 count;   /* masquerade, source: addresses of the pool. Forwarded port: what is added to it. Destination, NAT_FORWARD: 1 + number
+                    of the pool that shares the address, or 0 */
+  __u32 back;    /* source: the other direction of the peering */
+  __u32 idle_timeout; /* seconds; 0: the protocol's own */
+  __u32 rules;        /* source: the first rule of the direction's ACL */
+  __u32 rule_count;   /* source: and DEFAULT_DENY. 0: there is no ACL */
+};
+
+/* Addresses as the packet bears them before it is translated; IPv4, as on the wire. Ports in host order. */
+struct acl_rule {
+  __u32 source;
+  __u32 source_mask;
+  __u32 destination;
+  __u32 destination_mask;
+  __u16 source_ports[2];
+  __u16 destination_ports[2];
+  __u16 protocol; /* 256: any */
+  __u16 flags;
+  __u32 unused;
 };
 
 struct route_path {
@@ -86,13 +135,97 @@ struct flow_entry {
   __u32 generation;
   __u32 direction;
   __u32 destination_vni;
-  __u32 path_count; /* above 1: look again, with the path that the flow's hash chooses */
+  __u8 path_count; /* above 1: look again, with the path that the flow's hash chooses */
+  __u8 translated; /* what it is rewritten to stands at the same place of flow_translations */
+  __u8 by_ports;   /* the ACL decides. For the pair: look again, with protocol and ports. With those: they stand in flow_translations */
+  __u8 reason;     /* dropped for this */
   __u64 tunnel_mac; /* remote router MAC in the low 48 bits, tunnel slot in the high 16 */
 };
 
 /* Two ways: the newer one first. */
 struct flow_set {
   struct flow_entry ways[2];
+};
+
+/* What a packet is rewritten to. */
+struct translation {
+  __u64 source[2];
+  __u64 destination[2];
+  /* Ones' complement sums of what changes (RFC 1624, ~m + m'): of the addresses, and of addresses and ports. */
+  __u16 address_delta;
+  __u16 transport_delta;
+  __u32 ports; /* of a flow: as they lie on the wire, source first. ICMP queries: see flow.h. Cache: those that the entry is for */
+};
+
+/* Two cache lines. */
+struct translation_set {
+  struct {
+    struct translation to;
+    __u64 protocol; /* that the entry is for, if it is for ports */
+    __u64 unused[2];
+  } ways[2];
+};
+
+/* What a flow is found by; the same in both directions, with source and destination exchanged and translated. */
+struct flow_key {
+  __u64 source[2];
+  __u64 destination[2];
+  __u32 ports;        /* as they lie on the wire, source first */
+  __u32 vni_protocol; /* VNI of the source VPC; protocol in the byte that is reserved on the wire */
+};
+
+#define ROLE_FORWARD 0
+#define ROLE_REPLY 1
+
+/* One direction of a flow. */
+struct flow_state {
+  struct translation to;
+  __u64 tunnel_mac;
+  __u32 destination_vni;
+  __u32 generation;
+  __u32 direction;
+  __u32 peer_vni_protocol; /* of the other direction's key */
+  __u32 last_seen;         /* seconds, monotonic */
+  __u32 idle_timeout;      /* seconds; 0: the protocol's own */
+  __u8 role;
+  __u8 masqueraded;
+  __u8 seen; /* TCP flags that came this way: see track.h */
+  __u8 unused[5];
+};
+
+/* An inside endpoint that is masqueraded: the same public endpoint for all destinations in a VPC (RFC 4787 REQ-1). */
+struct mapping_key {
+  __u32 address[4];
+  __u32 vni_protocol;
+  __u32 peer_vni;
+  __u32 port; /* as on the wire, like all ports here; ICMP: identifier */
+};
+
+#define MAPPING_DEAD 0x80000000u
+
+struct mapping {
+  __u32 address[4];
+  __u32 port;
+  __u32 flows;      /* how many use it; MAPPING_DEAD: being deleted */
+  __u32 idle_since; /* when the last of them ended: then it rests, for its own inside endpoint alone */
+  __u32 generation; /* of the policy that it was last found right under */
+};
+
+/* A public endpoint that is taken. */
+struct binding_key {
+  __u32 address[4];
+  __u32 vni_protocol; /* of the VPC that sees it */
+  __u32 port;
+};
+
+/* Argument and result of the program `age`. */
+struct age_run {
+  __u32 now;      /* seconds, monotonic */
+  __u32 rest;     /* seconds that a mapping stays after its last flow */
+  __u32 flows;    /* result: those that live on */
+  __u32 ended;    /* result: flows */
+  __u32 mappings; /* result: those that live on */
+  __u32 freed;    /* result: mappings */
 };
 
 struct packet_count {
@@ -112,6 +245,9 @@ struct direction_name {
 
 struct config config SEC(".data.config");
 struct tunnel tunnels[MAX_TUNNELS] SEC(".bss.tunnels");
+/* Of VPCs of which a peering keeps state: there, flows are looked up first. Only a hint. */
+__u64 stateful_vnis[STATEFUL_WORDS] SEC(".bss.stateful");
+struct acl_rule acl_rules[2 * MAX_RULES] SEC(".bss.rules");
 const volatile struct settings settings SEC(".rodata.settings") = { .cache_sets_per_cpu = 1 };
 
 /* The whole policy is one trie, so that storing its descriptor here changes all of it at once. */
@@ -169,6 +305,40 @@ struct {
   __type(key, __u32);
   __type(value, struct flow_set);
 } flow_cache SEC(".maps");
+
+/* Beside flow_cache, of the same size: read only for pairs that are translated, so that the others pay one cache line as ever. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct translation_set);
+} flow_translations SEC(".maps");
+
+/* Flows, two entries each. Preallocated: when it is full it refuses new flows and keeps what it has. Sized before loading. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 2);
+  __type(key, struct flow_key);
+  __type(value, struct flow_state);
+} flows SEC(".maps");
+
+/* Twice as many as there may be flows, for those that rest; memory only for those there are. Sized before loading. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct mapping_key);
+  __type(value, struct mapping);
+} mappings SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct binding_key);
+  __type(value, __u32); /* not read */
+} bindings SEC(".maps");
 
 /* What was sent: MAX_DIRECTIONS for each possible CPU, one CPU after the other. Sized before loading; read through a mapping. */
 struct {

@@ -20,6 +20,7 @@ enum drop_reason {
   DROP_INNER_LENGTH,        /* IP total length against the header and what is there */
   DROP_INNER_CHECKSUM,
   DROP_NO_DESTINATION,      /* nothing that is exposed to this VPC has this address */
+  DROP_ICMP_MALFORMED,      /* an ICMP error, its checksum, or the header that it quotes: RFC 5508 REQ-3 */
 
   /* Of one direction of a peering. */
   DROP_SOURCE_NOT_EXPOSED,
@@ -29,6 +30,18 @@ enum drop_reason {
   DROP_TOO_BIG,             /* longer than the underlay's MTU */
   DROP_ECN_CONFLICT,        /* congestion marked outside on a packet that is not ECN-capable: RFC 6040 4.2 */
   DROP_UPLINK_GONE,
+  DROP_TRANSPORT_HEADER,    /* to be translated, but cut off before its checksum */
+
+  /* Of peerings that keep state. */
+  DROP_NO_FLOW,             /* belongs to no flow, and none may begin this way */
+  DROP_PORT_NOT_FORWARDED,  /* to an address of which other ports are forwarded */
+  DROP_NAT_PROTOCOL,        /* masquerade and port forwarding know TCP, UDP and ICMP queries */
+  DROP_NAT_EXHAUSTED,       /* no port is free */
+  DROP_FLOW_TABLE_FULL,
+  DROP_FLOW_CONFLICT,       /* its reply could not be told from another flow */
+  DROP_FRAGMENT,            /* has no ports to be found by */
+
+  DROP_DENIED,              /* by the peering's ACL: a rule, or its default */
 
   DROP_REASON_COUNT,
 };

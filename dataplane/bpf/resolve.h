@@ -2,22 +2,21 @@
 // The order is that of the policy: destination → peering, then source, then the route in the destination VPC.
 #pragma once
 #include "flow.h"
+#include "policy.h"
+#include "stateful.h"
 
-struct resolution {
-  __u32 reason; /* 0: entry is valid */
-  __u32 direction; /* NO_DIRECTION as long as no peering is known */
-};
+/* In the low byte of an entry's VNI: it is for protocol and ports. Paths are numbered from 1. */
+#define BY_PORTS 0xff
 
 static __always_inline int matches(const struct flow_entry *entry, const struct flow *flow, __u32 vni) {
-  return ((entry->source[0] ^ flow->source[0]) | (entry->source[1] ^ flow->source[1]) |
-          (entry->destination[0] ^ flow->destination[0]) | (entry->destination[1] ^ flow->destination[1]) |
+  return ((entry->source[0] ^ flow->key.source[0]) | (entry->source[1] ^ flow->key.source[1]) |
+          (entry->destination[0] ^ flow->key.destination[0]) | (entry->destination[1] ^ flow->key.destination[1]) |
           (entry->outer_source ^ flow->outer_source) | (entry->vni ^ vni) | (entry->generation ^ flow->generation)) == 0;
 }
 
-static __always_inline struct flow_set *find_set(const struct flow *flow, __u32 selector) {
+static __always_inline __u32 index_of_set(const struct flow *flow, __u32 selector) {
   __u32 sets = settings.cache_sets_per_cpu;
-  __u32 index = bpf_get_smp_processor_id() * sets + (((__u32)flow->pair_hash + selector * 0x9e3779b1u) & (sets - 1));
-  return bpf_map_lookup_elem(&flow_cache, &index);
+  return bpf_get_smp_processor_id() * sets + (((__u32)flow->pair_hash + selector * 0x9e3779b1u) & (sets - 1));
 }
 
 static __always_inline struct flow_entry *find_in(struct flow_set *set, const struct flow *flow, __u32 vni) {
@@ -28,75 +27,126 @@ static __always_inline struct flow_entry *find_in(struct flow_set *set, const st
   return 0;
 }
 
-static __always_inline void store(struct flow_set *set, const struct flow_entry *entry) {
-  if (!set)
-    return;
-  set->ways[1] = set->ways[0];
-  set->ways[0] = *entry;
+/* Where the entry for protocol and ports of a pair is. */
+static __always_inline __u32 index_by_ports(const struct flow *flow) {
+  __u32 sets = settings.cache_sets_per_cpu;
+  return bpf_get_smp_processor_id() * sets + ((__u32)(flow->hash >> 8) & (sets - 1));
 }
 
-static __noinline int resolve(const struct flow *flow, struct flow_entry *entry, struct resolution *result) {
-  result->direction = NO_DIRECTION;
-  if (!bpf_map_lookup_elem(&source_vteps, &flow->outer_source))
-    return result->reason = DROP_SOURCE_VTEP;
+/* Puts it where it is found: by addresses, with the path that is chosen among several, with the ports. */
+static __always_inline void store(__u32 index, const struct way *way) {
+  struct flow_set *set = bpf_map_lookup_elem(&flow_cache, &index);
+  struct translation_set *translations = bpf_map_lookup_elem(&flow_translations, &index);
+  if (!set || !translations)
+    return;
+  if (set->ways[0].translated | set->ways[0].by_ports)
+    translations->ways[1] = translations->ways[0];
+  if (way->entry.translated | way->entry.by_ports) {
+    translations->ways[0].to = way->translation;
+    translations->ways[0].protocol = way->protocol;
+  }
+  set->ways[1] = set->ways[0];
+  set->ways[0] = way->entry;
+}
 
+/* Addresses changed by static NAT, and what that does to checksums. */
+static __always_inline void translate_addresses(struct way *way, const struct flow *flow) {
+  __u32 source = unmapped(flow->key.source[1]);
+  __u32 destination = unmapped(flow->key.destination[1]);
+  __u32 new_source = shift(source, way->source.offset);
+  __u32 new_destination = shift(destination, way->destination.offset);
+  struct translation *to = &way->translation;
+  to->source[0] = flow->key.source[0];
+  to->source[1] = mapped(new_source);
+  to->destination[0] = flow->key.destination[0];
+  to->destination[1] = mapped(new_destination);
+  to->address_delta = fold_checksum(word_delta(source, new_source) + word_delta(destination, new_destination));
+  to->transport_delta = to->address_delta;
+}
+
+/* `begin`: the packet may begin a flow. The result is way->reason. Not static: the verifier then looks at it once, not again for each state that a packet
+   can come here in, of which there are too many. */
+__noinline int resolve(struct flow *flow, struct way *way, __u32 begin) {
+  if (!flow || !way)
+    return 1;
+  way->direction = NO_DIRECTION;
+  way->stateful = 0;
+  if (!bpf_map_lookup_elem(&source_vteps, &flow->outer_source))
+    return way->reason = DROP_SOURCE_VTEP;
   __u32 zero = 0;
   void *trie = bpf_map_lookup_elem(&policy, &zero);
   if (!trie)
-    return result->reason = DROP_UNKNOWN_VNI;
-  struct prefix_key key = {
-    .prefix_length = 160, .table = flow->vni, .address = { flow->destination[0], flow->destination[1] }
-  };
-  struct policy_entry *destination = bpf_map_lookup_elem(trie, &key);
-  if (!destination)
-    return result->reason = DROP_UNKNOWN_VNI;
-  __u32 direction = destination->direction;
-  __u32 vni = destination->vni;
-  if (direction >= MAX_DIRECTIONS)
-    return result->reason = DROP_NO_DESTINATION;
+    return way->reason = DROP_UNKNOWN_VNI;
+  __u32 reason = decide(trie, flow, way);
+  if (reason)
+    return way->reason = reason;
+  __u32 verdict = ACL_ALLOWED;
+  if (way->stateful) {
+    /* Without its ports it is of no flow; but it may need none. */
+    if (flow->fragment && (way->source.nat | way->destination.nat))
+      return way->reason = DROP_FRAGMENT;
+    reason = find_flow(trie, flow, way, begin);
+    if (reason != NOT_FOUND)
+      return way->reason = reason;
+  }
+  if (way->source.rule_count)
+    verdict = ask_acl(flow, &way->source);
+  __u32 denied = verdict & (RULE_DENY | ACL_DEFAULT_DENY);
+  if (!denied && way->stateful && (way->source.nat | way->destination.nat | (verdict & RULE_FLOW))) {
+    if (flow->fragment)
+      return way->reason = DROP_FRAGMENT;
+    if (!begin || (flow->tcp_flags & (TCP_RST | TCP_FIN)))
+      return way->reason = DROP_NO_FLOW;
+    way->stateful = 1;
+    reason = compose(trie, flow, way, 1);
+    return way->reason = reason ? reason : begin_flow(flow, way);
+  }
 
-  result->direction = direction;
-  key.table = SOURCE_TABLE | direction;
-  key.address[0] = flow->source[0];
-  key.address[1] = flow->source[1];
-  struct policy_entry *source = bpf_map_lookup_elem(trie, &key);
-  if (!source || source->direction != direction)
-    return result->reason = DROP_SOURCE_NOT_EXPOSED;
-
-  key.table = vni;
-  key.address[0] = flow->destination[0];
-  key.address[1] = flow->destination[1];
-  struct route *route = bpf_map_lookup_elem(&routes, &key);
-  if (!route || route->path_count == 0)
-    return result->reason = DROP_NO_ROUTE;
-
-  *entry = (struct flow_entry){
-    .source = { flow->source[0], flow->source[1] },
-    .destination = { flow->destination[0], flow->destination[1] },
-    .outer_source = flow->outer_source,
-    .vni = flow->vni,
-    .generation = flow->generation,
-    .direction = direction,
-    .path_count = route->path_count,
-  };
-  __u32 chosen = 0;
+  way->stateful = 0;
+  struct flow_entry *entry = &way->entry;
+  /* Field by field: a whole one would be put together on the stack. */
+  entry->source[0] = flow->key.source[0];
+  entry->source[1] = flow->key.source[1];
+  entry->destination[0] = flow->key.destination[0];
+  entry->destination[1] = flow->key.destination[1];
+  entry->outer_source = flow->outer_source;
+  entry->vni = flow->vni;
+  entry->generation = flow->generation;
+  entry->direction = way->direction;
+  entry->path_count = 1;
+  entry->reason = 0;
+  translate_addresses(way, flow);
+  entry->translated = (way->source.offset | way->destination.offset) != 0;
+  entry->by_ports = way->source.rule_count != 0;
+  way->translation.ports = flow->key.ports;
+  way->protocol = flow->key.vni_protocol >> 24;
+  if (entry->by_ports)
+    store(index_of_set(flow, 0), way);
+  __u32 by_ports = index_by_ports(flow);
+  if (denied) {
+    entry->vni |= VNI_LOW_BYTE(BY_PORTS);
+    entry->reason = DROP_DENIED;
+    if (!flow->fragment)
+      store(by_ports, way);
+    return way->reason = DROP_DENIED;
+  }
+  reason = find_route(way, way->destination.vni, way->translation.destination[1], flow->hash);
+  if (reason)
+    return way->reason = reason;
+  if (entry->by_ports) {
+    entry->path_count = 1;
+    entry->vni |= VNI_LOW_BYTE(BY_PORTS);
+    if (!flow->fragment)
+      store(by_ports, way);
+    return way->reason = 0;
+  }
   __u32 selector = 0;
-  if (route->path_count > 1) {
-    store(find_set(flow, 0), entry);
-    chosen = choose(flow->hash, 32, route->path_count) & (MAX_ROUTE_PATHS - 1);
-    selector = chosen + 1;
+  if (entry->path_count > 1) {
+    store(index_of_set(flow, 0), way);
+    selector = way->chosen + 1;
     entry->vni |= VNI_LOW_BYTE(selector);
     entry->path_count = 1;
   }
-  struct route_path *path = &route->paths[chosen];
-  entry->destination_vni = path->vni;
-  struct tunnel_key tunnel_key = { .prefix_length = 32, .vtep = path->vtep };
-  __u32 *slot = bpf_map_lookup_elem(&tunnel_slots, &tunnel_key);
-  if (!slot || tunnels[*slot & (MAX_TUNNELS - 1)].path_count == 0)
-    return result->reason = DROP_NO_TUNNEL;
-  __u64 mac = 0;
-  __builtin_memcpy(&mac, path->router_mac, 6);
-  entry->tunnel_mac = mac | ((__u64)(*slot & (MAX_TUNNELS - 1)) << 48);
-  store(find_set(flow, selector), entry);
-  return result->reason = 0;
+  store(index_of_set(flow, selector), way);
+  return way->reason = 0;
 }

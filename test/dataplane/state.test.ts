@@ -187,7 +187,7 @@ describe("the dataplane's state in the kernel", () => {
       ],
     });
     dataplane.apply({ ...fixture(), policy: policyWith("10.2.0.0/16", "10.9.0.0/16") });
-    const packets = 3_000_000;
+    const packets = 6_000_000;
     const traffic = sendInBackground(dataplane.programFd, packet(), packets);
     let turns = 0;
     while (!traffic.done()) {
