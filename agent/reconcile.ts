@@ -4,7 +4,7 @@
 
 import type { BgpSpeaker } from "../bgp/speaker.ts";
 import type { Dataplane } from "../dataplane/dataplane.ts";
-import type { DataplanePolicy, UplinkStatus } from "../dataplane/desired.ts";
+import type { AgeReport, DataplanePolicy, UplinkStatus } from "../dataplane/desired.ts";
 import type { LastApply } from "./api/messages.ts";
 import type { BfdWatch } from "./bfd.ts";
 import type { Log } from "./log.ts";
@@ -19,6 +19,9 @@ import { liveUplinks, resolveUnderlay } from "./plan/underlay.ts";
 /** Waits between tries after a failure: doubled from the first to the last. */
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 5000;
+
+/** Between two runs of the dataplane's ageing. A flow that idled out is not used any more; this frees its place. */
+const AGE_INTERVAL_MS = 10_000;
 
 const NO_POLICY: DataplanePolicy = { vpcs: [], peerings: [] };
 
@@ -43,6 +46,8 @@ export class Reconciler {
   #inForce: DataplanePolicy = NO_POLICY;
   #retiring: DataplanePolicy = NO_POLICY;
   #settleTimer: NodeJS.Timeout | undefined;
+  readonly #ageTimer = setInterval(() => this.#age(), AGE_INTERVAL_MS);
+  #flows: AgeReport | undefined;
   #lastApply: LastApply = { atMs: 0, durationMs: 0, ok: false, error: "nothing applied yet", generation: 0 };
   #dirty = false;
   #running: Promise<void> | undefined;
@@ -75,6 +80,7 @@ export class Reconciler {
     this.#stopped = true;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#settleTimer);
+    clearInterval(this.#ageTimer);
     await this.#running;
   }
 
@@ -93,6 +99,7 @@ export class Reconciler {
       live: this.#live,
       nodeProblems: this.#nodeProblems,
       uplinks: this.#uplinks(),
+      flows: this.#flows,
     };
   }
 
@@ -172,6 +179,7 @@ export class Reconciler {
       routes: dataplaneRoutes(learned.overlay),
       tunnels: underlay.tunnels,
       sourceVteps: learned.vteps,
+      flowTableCapacity: plan.dataplane.flowTableCapacity,
     });
     this.#inForce = plan.dataplane.policy;
 
@@ -203,6 +211,14 @@ export class Reconciler {
     this.#options.bgp.apply(desired).catch((error: unknown) => {
       this.#options.log.warn({ err: error }, "gobgpd has not taken the routes; they follow when it does");
     });
+  }
+
+  #age(): void {
+    try {
+      this.#flows = this.#dataplane?.age();
+    } catch (error) {
+      this.#options.log.error({ err: error }, "the dataplane could not age its flows");
+    }
   }
 
   #uplinks(): readonly UplinkStatus[] {

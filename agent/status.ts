@@ -2,7 +2,7 @@
 // announced is what gobgpd holds, not what was wished.
 
 import type { BgpSnapshot } from "../bgp/desired.ts";
-import type { UplinkStatus } from "../dataplane/desired.ts";
+import type { AgeReport, UplinkStatus } from "../dataplane/desired.ts";
 import type { AgentStatus, Condition, LastApply, PeeringReport, UplinkReport } from "./api/messages.ts";
 import type { Deliverable } from "./plan/deliverable.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -23,6 +23,8 @@ export interface Knowledge {
   readonly bfdState: (neighbor: string) => string | undefined;
   readonly ribStale: boolean;
   readonly uplinks: readonly UplinkStatus[];
+  /** What the last ageing run found; undefined before the first. */
+  readonly flows: AgeReport | undefined;
   readonly links: readonly Link[];
   /** Names of the links that are up and whose neighbours BFD has not declared dead. */
   readonly live: readonly string[];
@@ -55,6 +57,11 @@ export function buildStatus(knowledge: Knowledge, previous: readonly Condition[]
       unusable: bgp.unusable,
     },
     uplinks,
+    flows: {
+      live: knowledge.flows?.flows ?? 0,
+      capacity: knowledge.flows?.capacity ?? 0,
+      mappings: knowledge.flows?.mappings ?? 0,
+    },
     peerings,
     conditions: conditions(knowledge, uplinks, peerings, previous, nowMs),
   };

@@ -31,6 +31,8 @@ export interface AgentStatus {
     readonly unusable: Readonly<Record<string, number>>;
   };
   readonly uplinks: readonly UplinkReport[];
+  /** As of the last ageing run, some seconds ago at most. */
+  readonly flows: { readonly live: number; readonly capacity: number; readonly mappings: number };
   readonly peerings: readonly PeeringReport[];
   readonly conditions: readonly Condition[];
 }

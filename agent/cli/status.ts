@@ -28,6 +28,7 @@ function statusTable(status: AgentStatus): string {
     `gateway ${status.gateway} (fabgate ${status.version}, pid ${status.pid})`,
     `manifests ${manifests.directory}, generation ${manifests.generation}`,
     `routes announced ${bgp.announced}, learned ${bgp.learned}${bgp.stale ? " (from before gobgpd was lost)" : ""}`,
+    `flows ${status.flows.live} of ${status.flows.capacity}, masqueraded endpoints ${status.flows.mappings}`,
     ...manifests.errors,
   ];
   return [

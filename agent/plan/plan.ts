@@ -3,10 +3,11 @@
 
 import type { BgpPeer, EvpnPrefixRoute } from "../../bgp/desired.ts";
 import type { DataplanePeering, DataplanePolicy } from "../../dataplane/desired.ts";
-import type { Fabric, Gateway, Peering, PeeringSide } from "../../fabric-api/fabric.ts";
+import type { Fabric, Gateway, Peering } from "../../fabric-api/fabric.ts";
 import { Memo } from "../../fabric-api/memo.ts";
 import { UnknownGatewayError, UnsupportedError } from "../errors.ts";
 import { type Announcement, anchors, announcementsOf, type SignalOptions } from "./announcements.ts";
+import { dataplanePeering } from "./policy.ts";
 import { hostPrefix } from "./prefix.ts";
 import { routeDistinguishers } from "./rd.ts";
 import { unsupported } from "./unsupported.ts";
@@ -29,6 +30,7 @@ export interface Plan {
     readonly vtep: { readonly ip: string; readonly mac: string };
     readonly uplinks: readonly string[];
     readonly policy: DataplanePolicy;
+    readonly flowTableCapacity: number;
   };
   readonly node: NodePlan;
   /** VTEPs of all gateways of the fabric: routes through them are never destinations of ours. */
@@ -97,7 +99,8 @@ export function plan(fabric: Fabric, gatewayName: string, options: SignalOptions
     dataplane: {
       vtep: { ip: gateway.vtepIp, mac: gateway.vtepMac },
       uplinks: gateway.interfaces.map((uplink) => uplink.kernel),
-      policy: policyOf(fabric, peerings),
+      policy: policyOf(fabric, peerings, rankInGroup),
+      flowTableCapacity: gateway.flowTableCapacity,
     },
     node: {
       interfaces: gateway.interfaces.map((uplink) => ({
@@ -128,24 +131,21 @@ function bgpPeer(gateway: Gateway, neighbor: Gateway["neighbors"][number]): BgpP
   return { address: neighbor.ip, asn: neighbor.asn, ...(localAddress === undefined ? {} : { localAddress }) };
 }
 
-function policyOf(fabric: Fabric, peerings: readonly Peering[]): DataplanePolicy {
+function policyOf(
+  fabric: Fabric,
+  peerings: readonly Peering[],
+  rankInGroup: ReadonlyMap<string, number>,
+): DataplanePolicy {
   const used = new Set(peerings.flatMap((peering) => peering.sides.map((side) => side.vpc)));
+  const members = new Map(fabric.groups.map((group) => [group.name, group.members.length]));
   return {
     vpcs: fabric.vpcs.filter((vpc) => used.has(vpc.name)).map(({ name, vni }) => ({ name, vni })),
-    peerings: peerings.map((peering) => dataplanePeerings.get(peering, [], () => dataplanePeering(peering))),
+    peerings: peerings.map((peering) => {
+      const index = rankInGroup.get(peering.group) ?? 0;
+      const count = members.get(peering.group) ?? 1;
+      return dataplanePeerings.get(peering, [index, count], () => dataplanePeering(peering, { index, count }));
+    }),
   };
 }
 
 const dataplanePeerings = new Memo<Peering, DataplanePeering>();
-
-function dataplanePeering({ id, sides: [one, two] }: Peering): DataplanePeering {
-  return { id, sides: [dataplaneSide(one), dataplaneSide(two)] };
-}
-
-function dataplaneSide(side: PeeringSide): DataplanePeering["sides"][number] {
-  return {
-    vpc: side.vpc,
-    default: side.exposes.some((expose) => expose.kind === "default"),
-    prefixes: side.exposes.flatMap((expose) => (expose.kind === "prefixes" ? expose.prefixes : [])),
-  };
-}

@@ -1,10 +1,10 @@
 // What valid manifests may ask for and the dataplane cannot do yet. It is refused by name, never ignored: a gateway that left
 // out a translation or a filter would deliver what nobody allowed. An entry goes when the dataplane can do it.
 
-import type { Gateway, Nat, Peering } from "../../fabric-api/fabric.ts";
+import type { Gateway, Peering } from "../../fabric-api/fabric.ts";
 import { Memo } from "../../fabric-api/memo.ts";
 
-export type Feature = "static-nat" | "masquerade" | "port-forward" | "acl" | "ipv6" | "ipv6-vtep";
+export type Feature = "acl-log" | "ipv6" | "ipv6-vtep";
 
 export interface Unsupported {
   /** Absent: the gateway itself needs it. */
@@ -13,17 +13,8 @@ export interface Unsupported {
   readonly message: string;
 }
 
-const NAT_FEATURES: Readonly<Record<Nat["kind"], Feature>> = {
-  static: "static-nat",
-  masquerade: "masquerade",
-  "port-forward": "port-forward",
-};
-
 const NAMES: Readonly<Record<Feature, string>> = {
-  "static-nat": "static NAT",
-  masquerade: "masquerade",
-  "port-forward": "portForward",
-  acl: "acl",
+  "acl-log": "log in an acl rule",
   ipv6: "exposing IPv6",
   "ipv6-vtep": "an IPv6 vtepIP",
 };
@@ -45,12 +36,10 @@ function featuresOf({ sides, acl }: Peering): Set<Feature> {
   const features = new Set<Feature>();
   for (const expose of sides.flatMap(({ exposes }) => exposes)) {
     if (expose.kind === "default") continue;
-    if (expose.nat !== undefined) features.add(NAT_FEATURES[expose.nat.kind]);
     // A block has one family.
     if (isIpv6(expose.prefixes[0] ?? "")) features.add("ipv6");
   }
-  // Without rules, the default alone changes nothing unless it denies.
-  if (acl !== undefined && (acl.default === "deny" || acl.rules.length > 0)) features.add("acl");
+  if (acl?.rules.some((rule) => rule.log)) features.add("acl-log");
   return features;
 }
 

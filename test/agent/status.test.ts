@@ -40,6 +40,7 @@ function knowledge(changes: Partial<Knowledge> = {}): Knowledge {
     ribStale: false,
     uplinks: [{ name: "eth1", mode: "native" }],
     links: [{ name: "eth1", up: true, mac: "aa:00:00:00:00:01", mtu: 9100, addresses: [] }],
+    flows: { flows: 2, ended: 0, mappings: 1, freed: 0, capacity: 100 },
     live: ["eth1"],
     nodeProblems: [],
     ...changes,
