@@ -65,9 +65,15 @@ export class BfdWatch extends EventEmitter<{ change: [] }> {
     const wanted = JSON.stringify(sessions);
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
-    this.#client.ensure(sessions).catch((error: unknown) => {
-      this.#log.warn({ err: error }, "BFD sessions are not set up yet; they follow when fabgate bfd answers");
-    });
+    this.#client.ensure(sessions).then(
+      () => {
+        // A session that begins is Down, and tells only when that changes.
+        for (const { peer } of sessions) if (!this.#states.has(peer)) this.#states.set(peer, "Down");
+      },
+      (error: unknown) => {
+        this.#log.warn({ err: error }, "BFD sessions are not set up yet; they follow when fabgate bfd answers");
+      },
+    );
   }
 
   /** Ends the connection; the sessions stay. */

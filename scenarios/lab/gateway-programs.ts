@@ -1,6 +1,5 @@
 // What runs on a gateway node: gobgpd, the BFD speaker and the agent. On a real gateway systemd starts them.
 import { execOnNode, startOnNode } from "./node.ts";
-import { nodeProgram } from "./paths.ts";
 import type { ProcessId } from "./process-id.ts";
 
 /** Directory of the manifests on every gateway node; a bind of the lab's working copy. */
@@ -19,15 +18,12 @@ export async function startGatewayProgram(
 ): Promise<ProcessId> {
   const runtime = `/run/fabgate/${gateway}`;
   if (program === "agent") {
-    const argv = [...fabgate, "agent", "--gateway", gateway, "--manifests", GATEWAY_MANIFESTS];
+    const argv = ["fabgate", "agent", "--gateway", gateway, "--manifests", GATEWAY_MANIFESTS];
     return startOnNode(init, argv, log, env);
   }
-  if (program === "bfd") return startOnNode(init, [...fabgate, "bfd", "--gateway", gateway], log, env);
+  if (program === "bfd") return startOnNode(init, ["fabgate", "bfd", "--gateway", gateway], log, env);
   // gobgpd refuses to start where a killed one left its socket.
   await execOnNode(init, ["sh", "-c", 'mkdir -p "$1" && rm -f "$1/gobgp.sock"', "sh", runtime]);
   const argv = ["gobgpd", "--api-hosts", `unix://${runtime}/gobgp.sock`, "--pprof-disable", "--log-plain"];
   return startOnNode(init, argv, log, env);
 }
-
-/** Argument list of the `fabgate` command. */
-export const fabgate: readonly string[] = nodeProgram("agent/cli/main");

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type CommandOptions, type CommandResult, run } from "./command.ts";
 import { LabError } from "./errors.ts";
-import { packageRoot } from "./paths.ts";
+import { nodeProgram, packageRoot } from "./paths.ts";
 import { childrenOf, identify, isRunning, type ProcessId, signalProcess, waitUntil } from "./process-id.ts";
 import type { Bind } from "./topology.ts";
 
@@ -78,7 +78,10 @@ export async function killInit(processes: NodeProcesses): Promise<void> {
 
 /** Arguments for nsenter that run a program on the node. */
 export function enterNode(init: ProcessId, argv: readonly string[]): string[] {
-  return ["-t", String(init.pid), "-m", "-u", "-n", "-p", "--", ...argv];
+  // This checkout's command is on no node's PATH.
+  const [program, ...rest] = argv;
+  const words = program === "fabgate" ? [...nodeProgram("agent/cli/main"), ...rest] : argv;
+  return ["-t", String(init.pid), "-m", "-u", "-n", "-p", "--", ...words];
 }
 
 /** Runs a program on a node to its end. */

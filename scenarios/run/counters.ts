@@ -3,7 +3,6 @@
 import { z } from "zod";
 import { must } from "../lab/command.ts";
 import { LabError } from "../lab/errors.ts";
-import { fabgate } from "../lab/gateway-programs.ts";
 import type { Lab } from "../lab/lab.ts";
 
 const packets = z.object({ packets: z.number() });
@@ -24,7 +23,7 @@ export async function peeringCounters(lab: Lab, peering: string): Promise<Map<st
   });
   const counts = await Promise.all(
     gateways.map(async ({ node, gateway }): Promise<[string, PeeringCount]> => {
-      const argv = [...fabgate, "counters", "--gateway", gateway, "-o", "json"];
+      const argv = ["fabgate", "counters", "--gateway", gateway, "-o", "json"];
       const result = await lab.exec(node, argv, { timeoutMs: READ_TIMEOUT_MS });
       if (result.code !== 0) {
         throw new LabError("ERR_LAB_UNREACHABLE", `counters of ${gateway} cannot be read: ${result.stderr.trim()}`);

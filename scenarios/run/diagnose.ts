@@ -3,7 +3,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fabgate, GATEWAY_PROGRAMS } from "../lab/gateway-programs.ts";
+import { GATEWAY_PROGRAMS } from "../lab/gateway-programs.ts";
 import type { Lab } from "../lab/lab.ts";
 import { labDirectory } from "../lab/state.ts";
 import type { TopologyNode } from "../lab/topology.ts";
@@ -57,7 +57,7 @@ async function askNode(lab: Lab, node: TopologyNode, directory: string): Promise
 async function questionsFor(lab: Lab, node: TopologyNode): Promise<Question[]> {
   switch (node.role) {
     case "gateway": {
-      const ask = (what: string) => [...fabgate, what, "--gateway", lab.gatewayOf(node.name) ?? "", "-o", "wide"];
+      const ask = (what: string) => ["fabgate", what, "--gateway", lab.gatewayOf(node.name) ?? "", "-o", "wide"];
       return [
         { title: "status", argv: ask("status"), show: 25 },
         { title: "counters", argv: ask("counters"), show: 12 },

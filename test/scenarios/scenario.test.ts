@@ -73,7 +73,7 @@ describe("a scenario file", () => {
     [
       "a fault that comes later",
       "  - fail: { node: gateway-1, how: freeze-agent }",
-      "scenario.yaml:3:35: steps[0].fail.how: freeze-agent is not supported yet (power-off, link-down, blackhole, kill-agent, kill-gobgpd are)",
+      "scenario.yaml:3:35: steps[0].fail.how: freeze-agent is not supported yet (power-off, link-down, blackhole, kill-agent, kill-gobgpd, kill-bfd are)",
     ],
     [
       "a fault that nobody knows",
