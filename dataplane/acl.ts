@@ -1,11 +1,12 @@
 // ACLs of peerings as rules of the program: one after the other for each direction, lists multiplied out. Pure; used by encode.ts.
 import { firstAddress, parsePrefix } from "./address.ts";
-import type { AclEndpoint, DataplaneAclRule, DataplanePeering } from "./desired.ts";
+import type { AclEndpoint, DataplaneAclRule, DataplanePeering, PortRange } from "./desired.ts";
 import { DataplaneError } from "./errors.ts";
 import { aclRuleLayout, defaultDeny, maxRules, ruleDeny, ruleFlow, rulePorts } from "./generated/layout.ts";
 
 const anyProtocol = 256;
-const withPorts = { tcp: 6, udp: 17 };
+/** TCP and UDP. */
+const withPorts: readonly number[] = [6, 17];
 
 /** Where the rules of a direction are, as a source's entry has it. `count` 0: no ACL. */
 export interface RuleRange {
@@ -51,38 +52,51 @@ export class RuleTable {
 }
 
 function encodeRule(rule: DataplaneAclRule, peering: string): Buffer[] {
-  const any: readonly AclEndpoint[] = [{}];
-  const sources = rule.src.length === 0 ? any : rule.src;
-  const destinations = rule.dst.length === 0 ? any : rule.dst;
+  const invalid = (what: string) => new DataplaneError("invalid-desired", `peering ${peering}, ACL: ${what}`);
+  const sources = combinations(rule.src);
+  const destinations = combinations(rule.dst);
   return sources.flatMap((source) =>
     destinations.flatMap((destination) => {
       const ports = source.ports !== undefined || destination.ports !== undefined;
-      const { proto } = rule;
-      if (proto !== undefined && (!Number.isInteger(proto) || proto < 0 || proto > 255))
-        throw new DataplaneError("invalid-desired", `peering ${peering}, ACL: protocol ${proto}`);
-      if (ports && proto !== undefined && proto !== withPorts.tcp && proto !== withPorts.udp)
-        throw new DataplaneError("invalid-desired", `peering ${peering}, ACL: ports with protocol ${proto}`);
-      const protocols = proto !== undefined ? [proto] : ports ? Object.values(withPorts) : [anyProtocol];
+      for (const protocol of rule.protocols ?? []) {
+        if (!Number.isInteger(protocol) || protocol < 0 || protocol > 255) throw invalid(`protocol ${protocol}`);
+        if (ports && !withPorts.includes(protocol)) throw invalid(`ports with protocol ${protocol}`);
+      }
+      const protocols = rule.protocols ?? (ports ? withPorts : [anyProtocol]);
       return protocols.map((protocol) => encodeCombination(rule, source, destination, protocol));
     }),
   );
 }
 
+interface Combination {
+  readonly prefix?: string;
+  readonly ports?: PortRange;
+}
+
+function combinations(endpoints: readonly AclEndpoint[]): readonly Combination[] {
+  if (endpoints.length === 0) return [{}];
+  return endpoints.flatMap(({ prefixes, ports }) => {
+    const common = ports === undefined ? {} : { ports };
+    return prefixes === undefined ? [common] : prefixes.map((prefix) => ({ prefix, ...common }));
+  });
+}
+
 function encodeCombination(
   rule: DataplaneAclRule,
-  source: AclEndpoint,
-  destination: AclEndpoint,
+  source: Combination,
+  destination: Combination,
   protocol: number,
 ): Buffer {
   const layout = aclRuleLayout;
   const bytes = Buffer.alloc(layout.size);
   writeAddress(bytes, source, layout.source, layout.sourceMask);
   writeAddress(bytes, destination, layout.destination, layout.destinationMask);
-  const [sourcePorts, destinationPorts] = [source.ports ?? [0, 65535], destination.ports ?? [0, 65535]];
-  bytes.writeUInt16LE(sourcePorts[0], layout.sourcePorts);
-  bytes.writeUInt16LE(sourcePorts[1], layout.sourcePorts + 2);
-  bytes.writeUInt16LE(destinationPorts[0], layout.destinationPorts);
-  bytes.writeUInt16LE(destinationPorts[1], layout.destinationPorts + 2);
+  const any = { first: 0, last: 65535 };
+  const [sourcePorts, destinationPorts] = [source.ports ?? any, destination.ports ?? any];
+  bytes.writeUInt16LE(sourcePorts.first, layout.sourcePorts);
+  bytes.writeUInt16LE(sourcePorts.last, layout.sourcePorts + 2);
+  bytes.writeUInt16LE(destinationPorts.first, layout.destinationPorts);
+  bytes.writeUInt16LE(destinationPorts.last, layout.destinationPorts + 2);
   bytes.writeUInt16LE(protocol, layout.protocol);
   const verdict = rule.action === "deny" ? ruleDeny : rule.scope === "flow" ? ruleFlow : 0;
   const ports = source.ports === undefined && destination.ports === undefined ? 0 : rulePorts;
@@ -90,7 +104,7 @@ function encodeCombination(
   return bytes;
 }
 
-function writeAddress(target: Buffer, { prefix }: AclEndpoint, address: number, mask: number): void {
+function writeAddress(target: Buffer, { prefix }: Combination, address: number, mask: number): void {
   if (prefix === undefined) return;
   const parsed = parsePrefix(prefix);
   target.writeUInt32BE(firstAddress(parsed), address);

@@ -24,9 +24,9 @@ export interface BenchmarkOptions {
   readonly packets?: number;
 }
 
-const vtep = { ip: "10.255.2.1", mac: "02:02:00:00:00:01" };
-const leaf = "10.255.1.1";
-const headersBytes = 96;
+export const vtep = { ip: "10.255.2.1", mac: "02:02:00:00:00:01" };
+export const leaf = "10.255.1.1";
+const headersBytes = 104;
 const frameBytes = 114;
 
 /** Throws DataplaneError. */
@@ -49,7 +49,7 @@ export function benchmarkProgram(options: BenchmarkOptions): BenchmarkRow[] {
     const empty: number[] = [];
     for (let round = 0; round < (options.rounds ?? 5); round++) {
       for (const { pairs, samples } of rows) {
-        state.update(word(0), Buffer.concat([frame.subarray(0, headersBytes), word(pairs), word(0x9e3779b9)]));
+        state.update(word(0), benchState(frame, pairs, false));
         call(dataplane.programFd);
         run(vary);
         const alone = run(nothing);
@@ -79,13 +79,19 @@ export function benchmarkProgram(options: BenchmarkOptions): BenchmarkRow[] {
   }
 }
 
-function spread(samples: readonly number[]): { min: number; median: number; max: number } {
+/** What `vary` works from: struct bench of bench.bpf.c. */
+export function benchState(frame: Buffer, pairs: number, sequential: boolean): Buffer {
+  const settings = [pairs, sequential ? 0 : 0x9e3779b9, sequential ? 1 : 0, 0];
+  return Buffer.concat([frame.subarray(0, headersBytes), ...settings.map(word)]);
+}
+
+export function spread(samples: readonly number[]): { min: number; median: number; max: number } {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (index: number) => sorted[index] ?? Number.NaN;
   return { min: at(0), median: at(Math.floor(sorted.length / 2)), max: at(sorted.length - 1) };
 }
 
-function word(value: number): Buffer {
+export function word(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return bytes;
@@ -133,7 +139,7 @@ function desired(): DataplaneDesired {
 }
 
 /** VXLAN over UDP, inside UDP from 10.1.0.0 to 10.2.0.0; `vary` fills in the pair and the inner checksum. */
-function benchFrame(): Buffer {
+export function benchFrame(): Buffer {
   const frame = Buffer.alloc(frameBytes);
   const outer = "02000000000202000000000108004500000000004000401100000aff01010aff0201";
   const udp = "c80012b500000000";

@@ -45,16 +45,21 @@ export interface DataplaneAclRule {
   /** Any of these; empty: any. Ports are for TCP and UDP. */
   readonly src: readonly AclEndpoint[];
   readonly dst: readonly AclEndpoint[];
-  /** Number; undefined: any, or TCP and UDP if there are ports. */
-  readonly proto?: number;
+  /** Any of these numbers; undefined: any, or TCP and UDP where there are ports. */
+  readonly protocols?: readonly number[];
   /** flow: what is allowed begins a flow, which lets its replies through unless a rule denies them. packet: this packet alone. */
   readonly scope: "flow" | "packet";
 }
 
 export interface AclEndpoint {
-  readonly prefix?: string;
-  /** First and last. */
-  readonly ports?: readonly [number, number];
+  readonly prefixes?: readonly string[];
+  readonly ports?: PortRange;
+}
+
+/** Both included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface DataplaneSide {
@@ -74,7 +79,7 @@ export interface DataplaneTranslation {
   readonly nat: DataplaneNat;
 }
 
-/** `public`: the addresses that the other side sees. `idleTimeoutMs`: of established TCP, of UDP and of ICMP; those of the RFCs by default. */
+/** `public`: the addresses that the other side sees. `timeouts`: those of the RFCs by default. */
 export type DataplaneNat =
   | {
       /** The n-th address of `prefixes` is the n-th of `public`: equal numbers of addresses. No flow entries. */
@@ -85,22 +90,28 @@ export type DataplaneNat =
       /** Only this side begins flows. */
       readonly kind: "masquerade";
       readonly public: readonly string[];
-      readonly idleTimeoutMs?: number;
+      readonly timeouts?: FlowTimeouts;
     }
   | {
       /** Only the other side begins flows. One prefix on each side, of the same length. May share addresses with masquerade. */
       readonly kind: "port-forward";
-      readonly public: readonly [string];
-      readonly idleTimeoutMs?: number;
-      readonly ports: readonly ForwardedPorts[];
+      readonly public: readonly string[];
+      readonly timeouts?: FlowTimeouts;
+      readonly rules: readonly ForwardedPorts[];
     };
 
+/** The n-th public port is the n-th private one. */
 export interface ForwardedPorts {
-  readonly proto: "tcp" | "udp" | "any";
-  /** First and last port of the inside host. */
-  readonly port: readonly [number, number];
-  /** First and last public port: as many. */
-  readonly as: readonly [number, number];
+  readonly protocols: readonly ("tcp" | "udp")[];
+  readonly private: PortRange;
+  readonly public: PortRange;
+}
+
+/** After how many milliseconds without a packet a flow ends. TCP that is not established: after 4 min. */
+export interface FlowTimeouts {
+  readonly tcpEstablishedMs: number;
+  readonly udpMs: number;
+  readonly icmpMs: number;
 }
 
 export interface DataplaneRoute {

@@ -166,7 +166,10 @@ function writePolicyEntry(target: Buffer, offset: number, entry: PolicyEntry): v
   target.writeUInt8(nat.slice?.count ?? 1, offset + layout.slices);
   target.writeUInt32LE(nat.table ?? 0, offset + layout.table);
   target.writeUInt32LE((nat.count ?? 0) >>> 0, offset + layout.count);
-  target.writeUInt32LE(Math.ceil((nat.idleTimeoutMs ?? 0) / 1000), offset + layout.idleTimeout);
+  if (nat.timeouts === undefined) return;
+  target.writeUInt32LE(Math.ceil(nat.timeouts.tcpEstablishedMs / 1000), offset + layout.tcpSeconds);
+  target.writeUInt32LE(Math.ceil(nat.timeouts.udpMs / 1000), offset + layout.udpSeconds);
+  target.writeUInt32LE(Math.ceil(nat.timeouts.icmpMs / 1000), offset + layout.icmpSeconds);
 }
 
 /** Entry of the map `routes`. Paths beyond what an entry holds are left out; the order of the paths does not matter. */

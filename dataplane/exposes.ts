@@ -11,9 +11,11 @@ import {
   pairAddresses,
   parsePrefix,
 } from "./address.ts";
-import type { DataplanePeering, DataplaneSide, ForwardedPorts } from "./desired.ts";
+import type { DataplanePeering, DataplaneSide, FlowTimeouts, ForwardedPorts } from "./desired.ts";
 import { DataplaneError } from "./errors.ts";
 import { forwardTable, natForward, natMasquerade, poolTable } from "./generated/layout.ts";
+
+const protocolNumbers = { tcp: 6, udp: 17 } as const;
 
 /** An entry of the trie, by the fields of bpf/maps.h. Neither `prefix` nor `bits`: the table's root. */
 export interface PolicyEntry {
@@ -35,7 +37,7 @@ interface NatFields {
   readonly slice?: { readonly index: number; readonly count: number };
   readonly table?: number;
   readonly count?: number;
-  readonly idleTimeoutMs?: number;
+  readonly timeouts?: FlowTimeouts;
 }
 
 interface ExposedPrefix {
@@ -70,12 +72,12 @@ export function exposeSide(side: DataplaneSide, peering: DataplanePeering, numbe
   const forwards = blocks.flatMap(({ prefixes, nat }) => {
     if (nat.kind !== "port-forward") return [];
     const [to, ...more] = prefixes.map(parsePrefix);
-    const from = parsePrefix(nat.public[0]);
-    if (to === undefined || more.length > 0 || to.length !== from.length)
+    const [from, ...others] = nat.public.map(parsePrefix);
+    if (to === undefined || from === undefined || more.length + others.length > 0 || to.length !== from.length)
       throw invalid(
         `port forwarding from ${nat.public} to ${prefixes} is not from one prefix to one of the same length`,
       );
-    return [{ from, to, ports: nat.ports, idleTimeoutMs: nat.idleTimeoutMs }];
+    return [{ from, to, rules: nat.rules, timeouts: nat.timeouts }];
   });
   const pools: { readonly number: number; readonly from: readonly Ipv4Prefix[]; readonly to: readonly Ipv4Prefix[] }[] =
     [];
@@ -102,7 +104,7 @@ export function exposeSide(side: DataplaneSide, peering: DataplanePeering, numbe
         table: number,
         count: to.reduce((sum, prefix) => sum + addressCount(prefix), 0),
         ...(peering.portSlice === undefined ? {} : { slice: checkedSlice(peering.portSlice, invalid) }),
-        ...(nat.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: nat.idleTimeoutMs }),
+        ...(nat.timeouts === undefined ? {} : { timeouts: nat.timeouts }),
       };
       let before = 0;
       for (const prefix of from) {
@@ -154,25 +156,26 @@ export function exposeSide(side: DataplaneSide, peering: DataplanePeering, numbe
 /** Which public port goes to which inside port, as prefixes of port numbers. */
 function forwardEntries(
   table: number,
-  block: { from: Ipv4Prefix; to: Ipv4Prefix; ports: readonly ForwardedPorts[]; idleTimeoutMs: number | undefined },
+  block: { from: Ipv4Prefix; to: Ipv4Prefix; rules: readonly ForwardedPorts[]; timeouts: FlowTimeouts | undefined },
   invalid: (what: string) => DataplaneError,
 ): PolicyEntry[] {
   const offset = (firstAddress(block.to) - firstAddress(block.from)) >>> 0;
-  return block.ports.flatMap(({ proto, port, as }) => {
-    const count = as[1] - as[0] + 1;
-    if (![...port, ...as].every((value) => Number.isInteger(value) && value >= 1 && value <= 65535) || count < 1)
-      throw invalid(`forwarded ports ${as} or ${port} are not within 1–65535`);
-    if (port[1] - port[0] + 1 !== count) throw invalid(`${as} and ${port} are not as many ports`);
-    const protocols = proto === "any" ? [6, 17] : [proto === "tcp" ? 6 : 17];
+  return block.rules.flatMap(({ protocols, private: inside, public: outside }) => {
+    const count = outside.last - outside.first + 1;
+    const ports = [inside.first, inside.last, outside.first, outside.last];
+    if (!ports.every((value) => Number.isInteger(value) && value >= 1 && value <= 65535) || count < 1)
+      throw invalid(`forwarded ports ${ports.join()} are not within 1–65535`);
+    if (inside.last - inside.first + 1 !== count)
+      throw invalid(`${count} public ports and ${inside.last - inside.first + 1} private ones`);
     return protocols.flatMap((protocol) =>
-      coverRange(as[0], count).map(({ address, length }) => ({
+      coverRange(outside.first, count).map(({ address, length }) => ({
         table,
         // Ports are 16 bits long, not 32.
-        bits: { value: ((protocol << 24) | (address << 8)) >>> 0, length: 8 + length - 16 },
+        bits: { value: ((protocolNumbers[protocol] << 24) | (address << 8)) >>> 0, length: 8 + length - 16 },
         offset,
         nat: {
-          count: port[0] - as[0],
-          ...(block.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: block.idleTimeoutMs }),
+          count: inside.first - outside.first,
+          ...(block.timeouts === undefined ? {} : { timeouts: block.timeouts }),
         },
       })),
     );

@@ -4,12 +4,14 @@
 #include "packet.h"
 #include <bpf/bpf_helpers.h>
 
-#define HEADERS 96
+#define HEADERS 104 /* to the end of the TCP header's words that matter */
 
 struct bench {
   __u64 headers[HEADERS / 8];
-  __u32 pairs; /* a power of two, at most 65536 */
+  __u32 pairs; /* a power of two */
   __u32 random;
+  __u32 sequential; /* not at random: one after the other, from 0 */
+  __u32 unused;
 };
 
 struct bench bench SEC(".data.bench");
@@ -30,18 +32,26 @@ int vary(struct xdp_md *ctx) {
 #pragma unroll
   for (int i = 0; i < HEADERS / 8; i++)
     word[i] = bench.headers[i];
-  /* xorshift32; source x.y.0.0–255, destination x.y.0–255.0: the low and high half of the pair's number. */
+  /* xorshift32; source x.y.0.0–255, destination x.y.0–255.0, then source ports: the bits of the pair's number. */
   __u32 random = bench.random;
-  random ^= random << 13;
-  random ^= random >> 17;
-  random ^= random << 5;
+  __u32 pair;
+  if (bench.sequential) {
+    pair = random & (bench.pairs - 1);
+    random++;
+  } else {
+    random ^= random << 13;
+    random ^= random >> 17;
+    random ^= random << 5;
+    pair = (random >> 8) & (bench.pairs - 1);
+  }
   bench.random = random;
-  __u32 pair = (random >> 8) & (bench.pairs - 1);
   struct iphdr *inner = data + INNER_IP;
   __u32 source = inner->saddr | (pair & 0xff) << 24;
-  __u32 destination = inner->daddr | (pair >> 8) << 16;
+  __u32 destination = inner->daddr | (pair >> 8 & 0xff) << 16;
   inner->saddr = source;
   inner->daddr = destination;
+  __u16 *port = data + INNER_PAYLOAD;
+  *port += pair >> 16;
   __u64 sum = sum_header(inner);
   inner->check = ~fold_checksum(sum);
   bpf_tail_call(ctx, &measured, 0);

@@ -11,6 +11,10 @@
 
 #define EEXIST 17
 
+static __always_inline __u32 idle_timeout(const struct policy_entry *entry, __u32 protocol) {
+  return protocol == IPPROTO_TCP ? entry->tcp_seconds : protocol == IPPROTO_UDP ? entry->udp_seconds : entry->icmp_seconds;
+}
+
 /* Destination and source of a flow as they will be, into way->translation; the route into way->entry. 0 or the reason. `claim`: as in masquerade.h. */
 static __noinline __u32 compose(void *trie, const struct flow *flow, struct way *way, __u32 claim) {
   __u32 protocol = flow->key.vni_protocol >> 24;
@@ -19,7 +23,7 @@ static __noinline __u32 compose(void *trie, const struct flow *flow, struct way 
   __u32 destination = unmapped(flow->key.destination[1]);
   __u32 new_source = shift(source, way->source.offset);
   __u32 new_destination = shift(destination, way->destination.offset);
-  way->idle_timeout = way->source.idle_timeout;
+  way->idle_timeout = idle_timeout(&way->source, protocol);
 
   if (way->destination.nat == NAT_MASQUERADE || way->source.nat == NAT_FORWARD)
     return DROP_NO_FLOW;
@@ -37,7 +41,7 @@ static __noinline __u32 compose(void *trie, const struct flow *flow, struct way 
       return DROP_PORT_NOT_FORWARDED;
     new_destination = shift(destination, forward->offset);
     ports = (ports & 0xffff) | (__u32)bpf_htons(bpf_ntohs(ports >> 16) + forward->count) << 16;
-    way->idle_timeout = forward->idle_timeout;
+    way->idle_timeout = idle_timeout(forward, protocol);
   }
 
   struct translation *to = &way->translation;

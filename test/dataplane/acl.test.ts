@@ -66,7 +66,9 @@ describe("ACLs", () => {
   describe("packet by packet", () => {
     it("deny by default, nothing but what a rule allows", () => {
       lab.dataplane.apply(
-        desired("deny", [rule("a", "allow", { dst: [{ prefix: "10.2.1.0/24", ports: [80, 81] }], proto: 6 })]),
+        desired("deny", [
+          rule("a", "allow", { dst: [{ prefixes: ["10.2.1.0/24"], ports: { first: 80, last: 81 } }], protocols: [6] }),
+        ]),
       );
       allowed("a", tcp("10.1.0.1:4000", "10.2.1.9:80"));
       allowed("a", tcp("10.1.0.1:4000", "10.2.1.9:81"));
@@ -84,7 +86,7 @@ describe("ACLs", () => {
 
     it("allow by default, but what a rule denies", () => {
       lab.dataplane.apply(
-        desired("deny-unless-exposed", [rule("a", "deny", { proto: 17, src: [{ prefix: "10.1.7.0/24" }] })]),
+        desired("deny-unless-exposed", [rule("a", "deny", { protocols: [17], src: [{ prefixes: ["10.1.7.0/24"] }] })]),
       );
       denied("a", udp("10.1.7.1:1", "10.2.0.1:2"));
       allowed("a", tcp("10.1.7.1:1", "10.2.0.1:2"));
@@ -98,8 +100,8 @@ describe("ACLs", () => {
     });
 
     it("the first match decides", () => {
-      const narrow = rule("a", "deny", { src: [{ prefix: "10.1.7.0/24" }] });
-      const wide = rule("a", "allow", { src: [{ prefix: "10.1.0.0/16" }] });
+      const narrow = rule("a", "deny", { src: [{ prefixes: ["10.1.7.0/24"] }] });
+      const wide = rule("a", "allow", { src: [{ prefixes: ["10.1.0.0/16"] }] });
       lab.dataplane.apply(desired("deny", [narrow, wide]));
       denied("a", udp("10.1.7.1:1", "10.2.0.1:2"));
       allowed("a", udp("10.1.8.1:1", "10.2.0.1:2"));
@@ -109,8 +111,8 @@ describe("ACLs", () => {
 
     it("lists of sources and destinations, each with its ports", () => {
       const lists = {
-        src: [{ prefix: "10.1.1.0/24", ports: [1000, 1999] as const }, { prefix: "10.1.2.0/24" }],
-        dst: [{ ports: [53, 53] as const }, { prefix: "10.2.9.0/24", ports: [123, 123] as const }],
+        src: [{ prefixes: ["10.1.1.0/24"], ports: { first: 1000, last: 1999 } }, { prefixes: ["10.1.2.0/24"] }],
+        dst: [{ ports: { first: 53, last: 53 } }, { prefixes: ["10.2.9.0/24"], ports: { first: 123, last: 123 } }],
       };
       lab.dataplane.apply(desired("deny", [rule("a", "allow", lists)]));
       for (const packet of [udp, tcp]) {
@@ -127,12 +129,15 @@ describe("ACLs", () => {
       const esp = (protocol: number) =>
         ipv4({ source: "10.1.0.1", destination: "10.2.0.1", protocol }, Buffer.alloc(16, 1));
       lab.dataplane.apply(
-        desired("deny", [rule("a", "allow", { proto: 50 }), rule("a", "allow", { dst: [{ ports: [0, 65535] }] })]),
+        desired("deny", [
+          rule("a", "allow", { protocols: [50] }),
+          rule("a", "allow", { dst: [{ ports: { first: 0, last: 65535 } }] }),
+        ]),
       );
       allowed("a", esp(50));
       denied("a", esp(51));
       denied("a", ping("10.1.0.1", "10.2.0.1"));
-      lab.dataplane.apply(desired("deny", [rule("a", "allow", { proto: 1 })]));
+      lab.dataplane.apply(desired("deny", [rule("a", "allow", { protocols: [1] })]));
       allowed("a", ping("10.1.0.1", "10.2.0.1"));
     });
 
@@ -141,12 +146,12 @@ describe("ACLs", () => {
         { source: "10.1.0.1", destination: "10.2.0.1", protocol: 17, fragment: 0x10 },
         Buffer.alloc(16, 1),
       );
-      const ports = { dst: [{ ports: [53, 53] as const }], proto: 17 };
+      const ports = { dst: [{ ports: { first: 53, last: 53 } }], protocols: [17] };
       lab.dataplane.apply(desired("deny", [rule("a", "allow", ports)]));
       denied("a", fragment);
       lab.dataplane.apply(desired("deny-unless-exposed", [rule("a", "deny", ports)]));
       denied("a", fragment);
-      lab.dataplane.apply(desired("deny", [rule("a", "allow", { proto: 17 })]));
+      lab.dataplane.apply(desired("deny", [rule("a", "allow", { protocols: [17] })]));
       allowed("a", fragment);
     });
 
@@ -155,8 +160,8 @@ describe("ACLs", () => {
         a: [{ prefixes: ["10.1.0.0/24"], nat: { kind: "static" as const, public: ["192.0.2.0/24"] } }],
         b: [{ prefixes: ["10.2.0.0/24"], nat: { kind: "static" as const, public: ["203.0.113.0/24"] } }],
       };
-      const before = { src: [{ prefix: "10.1.0.0/25" }], dst: [{ prefix: "203.0.113.0/24" }] };
-      const after = { src: [{ prefix: "192.0.2.0/24" }], dst: [{ prefix: "10.2.0.0/24" }] };
+      const before = { src: [{ prefixes: ["10.1.0.0/25"] }], dst: [{ prefixes: ["203.0.113.0/24"] }] };
+      const after = { src: [{ prefixes: ["192.0.2.0/24"] }], dst: [{ prefixes: ["10.2.0.0/24"] }] };
       lab.dataplane.apply(desired("deny", [rule("a", "deny", after), rule("a", "allow", before)], translated));
       allowed("a", udp("10.1.0.1:1", "203.0.113.9:2"));
       denied("a", udp("10.1.0.129:1", "203.0.113.9:2"));
@@ -165,9 +170,11 @@ describe("ACLs", () => {
 
     it("1000 rules, the last of which matches", () => {
       const rules = Array.from({ length: 999 }, (_, index) =>
-        rule("a", "deny", { dst: [{ ports: [index + 1, index + 1] }] }),
+        rule("a", "deny", { dst: [{ ports: { first: index + 1, last: index + 1 } }] }),
       );
-      lab.dataplane.apply(desired("deny", [...rules, rule("a", "allow", { dst: [{ ports: [1000, 1000] }] })]));
+      lab.dataplane.apply(
+        desired("deny", [...rules, rule("a", "allow", { dst: [{ ports: { first: 1000, last: 1000 } }] })]),
+      );
       allowed("a", udp("10.1.0.1:1", "10.2.0.1:1000"));
       denied("a", udp("10.1.0.1:1", "10.2.0.1:999"));
       denied("a", udp("10.1.0.1:1", "10.2.0.1:1001"));
@@ -182,7 +189,7 @@ describe("ACLs", () => {
   });
 
   describe("by flow", () => {
-    const web = rule("a", "allow", { dst: [{ ports: [80, 80] }], proto: 6, scope: "flow" });
+    const web = rule("a", "allow", { dst: [{ ports: { first: 80, last: 80 } }], protocols: [6], scope: "flow" });
     const there = (flags: number = syn) => tcp("10.1.0.1:4000", "10.2.0.9:80", flags);
     const back = (flags: number = syn | ack) => tcp("10.2.0.9:80", "10.1.0.1:4000", flags);
 
@@ -199,7 +206,7 @@ describe("ACLs", () => {
     });
 
     it("a rule that denies a reply denies it", () => {
-      lab.dataplane.apply(desired("deny", [web, rule("b", "deny", { src: [{ prefix: "10.2.0.9/32" }] })]));
+      lab.dataplane.apply(desired("deny", [web, rule("b", "deny", { src: [{ prefixes: ["10.2.0.9/32"] }] })]));
       allowed("a", there());
       denied("b", back());
       allowed("a", tcp("10.1.0.1:4000", "10.2.0.8:80"));
@@ -224,16 +231,16 @@ describe("ACLs", () => {
       lab.dataplane.apply(desired("deny", [web]));
       allowed("a", there());
       allowed("b", back());
-      lab.dataplane.apply(desired("deny", [rule("a", "deny", { src: [{ prefix: "10.1.0.2/32" }] }), web]));
+      lab.dataplane.apply(desired("deny", [rule("a", "deny", { src: [{ prefixes: ["10.1.0.2/32"] }] }), web]));
       allowed("b", back(ack));
-      lab.dataplane.apply(desired("deny", [rule("a", "deny", { src: [{ prefix: "10.1.0.1/32" }] }), web]));
+      lab.dataplane.apply(desired("deny", [rule("a", "deny", { src: [{ prefixes: ["10.1.0.1/32"] }] }), web]));
       denied("b", back(ack));
       denied("a", there(ack));
       assert.equal(lab.dataplane.age().flows, 0);
     });
 
     it("beside rules for packets: only what a flow rule lets through makes flows", () => {
-      lab.dataplane.apply(desired("deny", [web, rule("a", "allow", { proto: 17 })]));
+      lab.dataplane.apply(desired("deny", [web, rule("a", "allow", { protocols: [17] })]));
       allowed("a", udp("10.1.0.1:1", "10.2.0.1:2"));
       denied("b", udp("10.2.0.1:2", "10.1.0.1:1"));
       assert.equal(lab.dataplane.age().flows, 0);
@@ -245,8 +252,8 @@ describe("ACLs", () => {
         a: [{ prefixes: ["10.1.0.0/16"], nat: { kind: "masquerade" as const, public: ["192.0.2.1/32"] } }],
       };
       const rules = [
-        rule("a", "deny", { src: [{ prefix: "10.1.7.0/24" }] }),
-        rule("a", "allow", { dst: [{ ports: [80, 80] }] }),
+        rule("a", "deny", { src: [{ prefixes: ["10.1.7.0/24"] }] }),
+        rule("a", "allow", { dst: [{ ports: { first: 80, last: 80 } }] }),
       ];
       lab.dataplane.apply(desired("deny", rules, translated));
       denied("a", tcp("10.1.7.1:4000", "10.2.0.9:80"));
@@ -255,7 +262,7 @@ describe("ACLs", () => {
       allowed("a", there());
       allowed("b", tcp("10.2.0.9:80", "192.0.2.1:4000", syn | ack));
       lab.dataplane.apply(
-        desired("deny", [...rules, rule("b", "deny", { dst: [{ prefix: "192.0.2.1/32" }] })], translated),
+        desired("deny", [...rules, rule("b", "deny", { dst: [{ prefixes: ["192.0.2.1/32"] }] })], translated),
       );
       denied("b", tcp("10.2.0.9:80", "192.0.2.1:4000", ack));
       allowed("a", there(ack));
@@ -263,7 +270,7 @@ describe("ACLs", () => {
   });
 
   it("refuses ports with a protocol that has none, and numbers that are no protocol", () => {
-    for (const fields of [{ proto: 1, dst: [{ ports: [1, 1] as const }] }, { proto: 256 }])
+    for (const fields of [{ protocols: [1], dst: [{ ports: { first: 1, last: 1 } }] }, { protocols: [256] }])
       assert.throws(() => lab.dataplane.apply(desired("deny", [rule("a", "allow", fields)])), {
         code: "invalid-desired",
       });

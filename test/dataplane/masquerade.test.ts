@@ -28,10 +28,11 @@ interface Options {
 
 /** a masquerades towards b; c and d have the same addresses, and c masquerades with the same pool towards d. */
 function desired(options: Options = {}): DataplaneDesired {
+  const idle = options.idleTimeoutMs;
   const masquerade = {
     kind: "masquerade" as const,
     public: options.pool ?? ["192.0.2.1/32"],
-    ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
+    ...(idle === undefined ? {} : { timeouts: { tcpEstablishedMs: idle, udpMs: idle, icmpMs: idle } }),
   };
   const inside = {
     default: false,

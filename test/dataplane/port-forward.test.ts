@@ -22,17 +22,32 @@ function forward(
   ports: readonly ForwardedPorts[],
   idleTimeoutMs?: number,
 ): DataplaneTranslation {
-  const idle = idleTimeoutMs === undefined ? {} : { idleTimeoutMs };
-  return { prefixes: [inside], nat: { kind: "port-forward", public: [outside], ports, ...idle } };
+  const idle =
+    idleTimeoutMs === undefined
+      ? {}
+      : { timeouts: { tcpEstablishedMs: idleTimeoutMs, udpMs: idleTimeoutMs, icmpMs: idleTimeoutMs } };
+  return { prefixes: [inside], nat: { kind: "port-forward", public: [outside], rules: ports, ...idle } };
 }
 
 function masquerade(inside: string, outside: string): DataplaneTranslation {
   return { prefixes: [inside], nat: { kind: "masquerade", public: [outside] } };
 }
 
-const web: ForwardedPorts = { proto: "tcp", port: [8080, 8080], as: [80, 80] };
-const range: ForwardedPorts = { proto: "udp", port: [7000, 7099], as: [5000, 5099] };
-const both: ForwardedPorts = { proto: "any", port: [53, 53], as: [53, 53] };
+const web: ForwardedPorts = {
+  protocols: ["tcp"],
+  private: { first: 8080, last: 8080 },
+  public: { first: 80, last: 80 },
+};
+const range: ForwardedPorts = {
+  protocols: ["udp"],
+  private: { first: 7000, last: 7099 },
+  public: { first: 5000, last: 5099 },
+};
+const both: ForwardedPorts = {
+  protocols: ["tcp", "udp"],
+  private: { first: 53, last: 53 },
+  public: { first: 53, last: 53 },
+};
 
 function desired({ a, b }: Sides, slice?: { index: number; count: number }): DataplaneDesired {
   const side = (vpc: string, translated: readonly DataplaneTranslation[] | "plain") => ({
@@ -83,7 +98,9 @@ describe("port forwarding", () => {
         desired({
           a: [
             forward("10.1.0.5/32", "192.0.2.5/32", [web, range, both]),
-            forward("10.1.0.6/32", "192.0.2.5/32", [{ proto: "tcp", port: [22, 22], as: [2222, 2222] }]),
+            forward("10.1.0.6/32", "192.0.2.5/32", [
+              { protocols: ["tcp"], private: { first: 22, last: 22 }, public: { first: 2222, last: 2222 } },
+            ]),
             forward("10.1.1.0/24", "198.51.100.0/24", [web]),
           ],
           b: "plain",
@@ -148,7 +165,11 @@ describe("port forwarding", () => {
       send("b", "tcp", "10.2.0.9:4000", "192.0.2.5:80");
       send("b", "tcp", "10.2.0.9:4001", "192.0.2.5:2222");
       send("b", "udp", "10.2.0.9:4002", "192.0.2.5:5031");
-      const moved = { proto: "tcp", port: [23, 23], as: [2222, 2222] } as const;
+      const moved: ForwardedPorts = {
+        protocols: ["tcp"],
+        private: { first: 23, last: 23 },
+        public: { first: 2222, last: 2222 },
+      };
       lab.dataplane.apply(desired({ a: [forward("10.1.0.5/32", "192.0.2.5/32", [range, moved])], b: "plain" }));
       assert.equal(refused("a", "tcp", "10.1.0.5:8080", "10.2.0.9:4000"), "no-flow");
       assert.equal(send("b", "tcp", "10.2.0.9:4001", "192.0.2.5:2222"), "a 10.2.0.9:4001 10.1.0.5:23");
@@ -171,7 +192,10 @@ describe("port forwarding", () => {
   describe("beside masquerade", () => {
     const shared = [
       masquerade("10.1.0.0/16", "192.0.2.5/32"),
-      forward("10.1.0.5/32", "192.0.2.5/32", [web, { proto: "any", port: [1024, 1100], as: [1024, 1100] }]),
+      forward("10.1.0.5/32", "192.0.2.5/32", [
+        web,
+        { protocols: ["tcp", "udp"], private: { first: 1024, last: 1100 }, public: { first: 1024, last: 1100 } },
+      ]),
     ];
 
     beforeEach(() => {
@@ -206,7 +230,7 @@ describe("port forwarding", () => {
       const [pool, block] = shared as [DataplaneTranslation, DataplaneTranslation];
       const more = forward("10.1.0.5/32", "192.0.2.5/32", [
         web,
-        { proto: "tcp", port: [4000, 4000], as: [4000, 4000] },
+        { protocols: ["tcp"], private: { first: 4000, last: 4000 }, public: { first: 4000, last: 4000 } },
       ]);
       lab.dataplane.apply(desired({ a: [pool, more], b: "plain" }));
       assert.notEqual(send("a", "tcp", "10.1.0.7:4000", "10.2.0.9:80"), "b 192.0.2.5:4000 10.2.0.9:80");
@@ -306,13 +330,17 @@ describe("port forwarding", () => {
     ["prefixes of unequal length", forward("10.1.0.0/24", "192.0.2.5/32", [web]), /not from one prefix/],
     [
       "unequal numbers of ports",
-      forward("10.1.0.5/32", "192.0.2.5/32", [{ ...web, as: [80, 81] }]),
-      /not as many ports/,
+      forward("10.1.0.5/32", "192.0.2.5/32", [{ ...web, public: { first: 80, last: 81 } }]),
+      /2 public ports and 1 private/,
     ],
-    ["port 0", forward("10.1.0.5/32", "192.0.2.5/32", [{ ...web, as: [0, 0] }]), /not within 1–65535/],
+    [
+      "port 0",
+      forward("10.1.0.5/32", "192.0.2.5/32", [{ ...web, public: { first: 0, last: 0 } }]),
+      /not within 1–65535/,
+    ],
     [
       "ports the wrong way round",
-      forward("10.1.0.5/32", "192.0.2.5/32", [{ ...web, as: [81, 80] }]),
+      forward("10.1.0.5/32", "192.0.2.5/32", [{ ...web, public: { first: 81, last: 80 } }]),
       /not within 1–65535/,
     ],
   ];

@@ -15,11 +15,11 @@ export function sendInBackground(
   object.load();
   const handles = { vary: object.program("vary"), measured: object.map("measured"), state: object.map(".data.bench") };
   const word = (value: number) => Buffer.from(Uint32Array.of(value).buffer);
-  const headers = Buffer.alloc(96);
+  const headers = Buffer.alloc(104);
   frame.copy(headers);
   // `vary` sums up the inner header.
   headers.writeUInt16BE(0, 74);
-  handles.state.update(word(0), Buffer.concat([headers, word(1), word(1)]));
+  handles.state.update(word(0), Buffer.concat([headers, word(1), word(1), word(0), word(0)]));
   handles.measured.update(word(0), word(programFd));
 
   const input = Buffer.concat([frame, Buffer.alloc(64)]);
