@@ -45,7 +45,8 @@ function exposures(peering: DataplanePeering): string[] {
     [other, one],
   ].flatMap(([from, into]) => {
     if (!from || !into) return [];
-    const prefixes = from.default ? [...from.prefixes, "default"] : from.prefixes;
+    const translated = (from.translated ?? []).flatMap(({ nat }) => nat.public);
+    const prefixes = [...from.prefixes, ...translated, ...(from.default ? ["default"] : [])];
     return prefixes.map((prefix) => `${into.vpc} ${prefix}`);
   });
 }

@@ -103,13 +103,13 @@ describe("the agent", function () {
   });
 
   it("refuses what the dataplane cannot do yet by name, and keeps the last good state", async () => {
-    const masquerade = "{ ips: [{ vpcSubnet: default }], as: [{ cidr: 192.0.2.1/32 }], nat: { masquerade: {} } }";
-    await node.write("peering.yaml", peering(1, 2).replace("{ ips: [{ vpcSubnet: default }] }", masquerade));
+    const logging = "  acl: { rules: [{ from: vpc-1, to: vpc-2, action: deny, log: true }] }\n";
+    await node.write("peering.yaml", `${peering(1, 2)}${logging}`);
     const refused = await until("the condition", async () => {
       const condition = await node.condition("ManifestsValid");
       return condition?.status === "False" ? condition : undefined;
     });
-    assert.match(refused.message, /stays in force; first: .*masquerade is not supported/);
+    assert.match(refused.message, /stays in force; first: .*log in an acl rule is not supported/);
     assert.deepEqual(node.atSpine(), both);
     await node.write("peering.yaml", peering(1, 2));
     await until("valid again", async () => (await node.condition("ManifestsValid"))?.status === "True");

@@ -39,6 +39,14 @@ describe("retiring peerings", () => {
     assert.equal(withRetiring(declared, policy(all, peering(1, 2))), declared);
   });
 
+  it("yield when the declared peering holds that prefix as its public one", () => {
+    const plain = peering(1, 3);
+    const nat = { kind: "static", public: ["10.2.0.0/16"] } as const;
+    const translated = { ...plain.sides[1], prefixes: [], translated: [{ prefixes: ["10.3.0.0/16"], nat }] };
+    const declared = policy(all, { ...plain, sides: [plain.sides[0], translated] });
+    assert.equal(withRetiring(declared, policy(all, peering(1, 2))), declared);
+  });
+
   it("yield when their VPC has another VNI now", () => {
     const declared = policy({ ...all, "vpc-2": 22 }, peering(1, 3));
     assert.equal(withRetiring(declared, policy(all, peering(1, 2))), declared);

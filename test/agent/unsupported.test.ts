@@ -3,16 +3,11 @@
 import assert from "node:assert/strict";
 import { plan } from "../../agent/plan/plan.ts";
 import { unsupported } from "../../agent/plan/unsupported.ts";
-import type { Acl, Expose, Nat } from "../../fabric-api/fabric.ts";
-import { DEFAULT_TIMEOUTS } from "../../fabric-api/index.ts";
+import type { Acl, Expose } from "../../fabric-api/fabric.ts";
 import { fabric, gateway, group, peering, vpc } from "./fabric.ts";
 
-const NATS: Readonly<Record<string, Nat>> = {
-  "static-nat": { kind: "static", public: ["192.168.0.0/24"], pairs: [] },
-  masquerade: { kind: "masquerade", public: ["192.168.0.0/24"], timeouts: DEFAULT_TIMEOUTS },
-  "port-forward": { kind: "port-forward", public: ["192.168.0.0/24"], timeouts: DEFAULT_TIMEOUTS, rules: [] },
-};
-const ACL: Acl = { default: "deny-unless-exposed", rules: [] };
+const RULE = { from: "vpc-1", to: "vpc-2", action: "deny", src: [], dst: [], scope: "packet", log: false } as const;
+const SIX: Expose = { kind: "prefixes", prefixes: ["2001:db8::/64"] };
 
 /** A peering whose first side exposes that. */
 function exposing(...exposes: Expose[]) {
@@ -25,22 +20,14 @@ function featuresOf(...peerings: ReturnType<typeof peering>[]): string[] {
 }
 
 describe("what the dataplane cannot do yet", () => {
-  for (const [feature, nat] of Object.entries(NATS)) {
-    it(`is ${feature}`, () => {
-      const block: Expose = { kind: "prefixes", prefixes: ["10.1.1.0/24"], nat };
-      assert.deepEqual(featuresOf(exposing(block, block)), [`vpc-1--vpc-2 ${feature}`]);
-    });
-  }
-
   it("is exposing IPv6", () => {
-    assert.deepEqual(featuresOf(exposing({ kind: "prefixes", prefixes: ["2001:db8::/64"] })), ["vpc-1--vpc-2 ipv6"]);
+    assert.deepEqual(featuresOf(exposing(SIX, SIX)), ["vpc-1--vpc-2 ipv6"]);
   });
 
-  it("is an ACL that changes something", () => {
-    const rule = { from: "vpc-1", to: "vpc-2", action: "deny", src: [], dst: [], scope: "packet", log: false } as const;
-    assert.deepEqual(featuresOf({ ...peering(1, 2), acl: { ...ACL, default: "deny" } }), ["vpc-1--vpc-2 acl"]);
-    assert.deepEqual(featuresOf({ ...peering(1, 2), acl: { ...ACL, rules: [rule] } }), ["vpc-1--vpc-2 acl"]);
-    assert.deepEqual(featuresOf({ ...peering(1, 2), acl: ACL }), []);
+  it("is a rule that logs, and no other", () => {
+    const acl = (log: boolean): Acl => ({ default: "deny", rules: [{ ...RULE, log }] });
+    assert.deepEqual(featuresOf({ ...peering(1, 2), acl: acl(true) }), ["vpc-1--vpc-2 acl-log"]);
+    assert.deepEqual(featuresOf({ ...peering(1, 2), acl: acl(false) }), []);
   });
 
   it("is an IPv6 VTEP, of this gateway only", () => {
@@ -53,18 +40,16 @@ describe("what the dataplane cannot do yet", () => {
   });
 
   it("makes no plan, and says everything that is in the way", () => {
-    const block: Expose = { kind: "prefixes", prefixes: ["10.1.1.0/24"], nat: NATS.masquerade as Nat };
-    const asking = { ...exposing(block), acl: { ...ACL, default: "deny" as const } };
+    const asking = { ...exposing(SIX), acl: { default: "deny" as const, rules: [{ ...RULE, log: true }] } };
     assert.throws(() => plan(fabric({ peerings: [asking] }), "gateway-1"), {
       code: "UNSUPPORTED",
       message:
-        "gateway gateway-1 cannot serve these manifests yet: peering vpc-1--vpc-2: masquerade is not supported by the dataplane yet; peering vpc-1--vpc-2: acl is not supported by the dataplane yet",
+        "gateway gateway-1 cannot serve these manifests yet: peering vpc-1--vpc-2: exposing IPv6 is not supported by the dataplane yet; peering vpc-1--vpc-2: log in an acl rule is not supported by the dataplane yet",
     });
   });
 
   it("does not keep gateways from serving other groups", () => {
-    const block: Expose = { kind: "prefixes", prefixes: ["10.1.1.0/24"], nat: NATS.masquerade as Nat };
-    const peerings = [{ ...exposing(block), group: "a" }, peering(1, 3, "b")];
+    const peerings = [{ ...exposing(SIX), group: "a" }, peering(1, 3, "b")];
     const groups = [group("a", "gateway-2"), group("b", "gateway-1")];
     const both = fabric({ groups, vpcs: [1, 2, 3].map(vpc), peerings });
     assert.deepEqual(
