@@ -178,6 +178,16 @@ describe("static NAT", () => {
     }
   });
 
+  it("a UDP checksum that comes out as 0 is sent as its other form: 0 would be none (RFC 768)", () => {
+    const leaving = (payload: Buffer) =>
+      innerPacket({ proto: "udp", from: "100.64.1.129:1234", to: "10.2.0.19:7", payload });
+    const payload = Buffer.alloc(2);
+    payload.writeUInt16BE(leaving(payload).readUInt16BE(26));
+    assert.equal(leaving(payload).readUInt16BE(26), 0xffff);
+    const out = forward("a", innerPacket({ proto: "udp", from: "10.1.0.1:1234", to: "192.0.2.3:7", payload }));
+    assert.equal(out.inner.readUInt16BE(26), 0xffff);
+  });
+
   it("leaves the payload of later fragments alone, and mends the checksum of the first", () => {
     const whole = innerPacket({
       proto: "udp",

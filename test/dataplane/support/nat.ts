@@ -5,6 +5,8 @@ import "./build.ts";
 import { formatIpv4 } from "../../../dataplane/address.ts";
 import { Dataplane } from "../../../dataplane/dataplane.ts";
 import type { DataplaneRoute } from "../../../dataplane/desired.ts";
+import { layoutDigest } from "../../../dataplane/generated/layout.ts";
+import { BpfMap } from "../../../dataplane/libbpf.ts";
 import { enterGateway, gateway, leaf, routerMac, vni } from "./fixture.ts";
 import { Lab, silentLog } from "./lab.ts";
 import { checksum, frame, type Ipv4Fields, ipv4, udp } from "./packet.ts";
@@ -175,6 +177,14 @@ export class NatLab {
   close(): void {
     this.dataplane.remove();
     this.lab.close();
+  }
+
+  /** Public endpoints that are taken. */
+  bindings(): number {
+    const map = BpfMap.pinned("bindings", join(this.lab.bpffs, "gw", `maps-${layoutDigest}`, "bindings"));
+    const count = map?.entries().length;
+    map?.close();
+    return count ?? Number.NaN;
   }
 
   /** The packet leaves: as what? All its checksums are right. */

@@ -5,11 +5,15 @@ import { BpfObject } from "../../../dataplane/libbpf.ts";
 
 const testRun = koffi.load("libbpf.so.1").func("bpf_prog_test_run_opts", "int", ["int", "void *"]);
 
-/** Runs `count` copies of one frame. The program gets each as it was, through the benchmark's `vary`. */
+/**
+ * Runs `count` copies of one frame. The program gets each as it was, through the benchmark's `vary`. `pairs`: not copies, but one address pair after the other
+ * (source x.y.z.0–255, destination x.y.0–255.z), a power of two.
+ */
 export function sendInBackground(
   programFd: number,
   frame: Buffer,
   count: number,
+  pairs = 1,
 ): { finished: Promise<void>; done: () => boolean } {
   const object = new BpfObject(join(import.meta.dirname, "../../../dataplane/generated/bench.bpf.o"));
   object.load();
@@ -19,7 +23,10 @@ export function sendInBackground(
   frame.copy(headers);
   // `vary` sums up the inner header.
   headers.writeUInt16BE(0, 74);
-  handles.state.update(word(0), Buffer.concat([headers, word(1), word(1), word(0), word(0)]));
+  handles.state.update(
+    word(0),
+    Buffer.concat([headers, word(pairs), word(pairs > 1 ? 0 : 1), word(pairs > 1 ? 1 : 0), word(0)]),
+  );
   handles.measured.update(word(0), word(programFd));
 
   const input = Buffer.concat([frame, Buffer.alloc(64)]);
