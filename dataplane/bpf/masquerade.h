@@ -136,12 +136,16 @@ static __noinline __u32 masquerade(void *trie, const struct flow *flow, struct w
   __u32 inside = bpf_ntohl(unmapped(flow->key.source[1]));
   fill_mapping_key(&way->mapping_key, &flow->key, way->destination.vni);
   struct mapping *mapping = bpf_map_lookup_elem(&mappings, &way->mapping_key);
-  if (mapping && mapping->generation != flow->generation) {
+  __u32 generation = mapping ? *(volatile __u32 *)&mapping->generation : 0;
+  if (mapping && generation != flow->generation) {
     __u32 port = bpf_ntohs(mapping->port);
     if (find_slice(way, protocol, port) && still_ours(trie, way, mapping->address[3], mapping->port, protocol)) {
       mapping->generation = flow->generation;
     } else {
       if (!claim)
+        return DROP_NO_FLOW;
+      /* One CPU replaces it; the others' packets, of flows that end with it, have no mapping meanwhile. 0 is no generation. */
+      if (!generation || __sync_val_compare_and_swap(&mapping->generation, generation, 0) != generation)
         return DROP_NO_FLOW;
       free_binding(&way->binding_key, mapping, way->destination.vni | protocol << 24);
       bpf_map_delete_elem(&mappings, &way->mapping_key);
