@@ -20,7 +20,7 @@ import { liveUplinks, resolveUnderlay } from "./plan/underlay.ts";
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 5000;
 
-/** Between two runs of the dataplane's ageing. A flow that idled out is not used any more; this frees its place. */
+/** Between two runs of the dataplane's ageing, which alone ends idle flows: they live up to this much longer than their timeout. */
 const AGE_INTERVAL_MS = 10_000;
 
 const NO_POLICY: DataplanePolicy = { vpcs: [], peerings: [] };
