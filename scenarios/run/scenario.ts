@@ -104,13 +104,16 @@ const stepFields = {
     gateway: name,
     within: duration.default(10_000),
   }),
-  /** Proves by the counters at the far ends that all links of a node which are up carry packets of many flows, there and back. */
+  /**
+   * Proves by the counters at the far ends that a node spreads the packets of many flows over all its links which are up. What comes
+   * to it is the senders' choice: a Linux leaf's VXLAN device keeps one of its equal ways to a VTEP for each core, whatever the flow.
+   */
   spread: z.strictObject({
     node: name,
     from: name,
     to: name,
     flows: z.int().min(2).max(256).default(64),
-    /** Least part of the packets on each link. */
+    /** Least part of the packets that leave the node on each link. */
     minShare: z.number().gt(0).max(0.5).default(0.2),
     within: duration.default(10_000),
   }),

