@@ -10,7 +10,7 @@ import { anchor, gateway, neighbor, SILENT, type5 } from "./samples.ts";
 
 /** gw: the speaker under test; spine: eBGP; twin: iBGP. All gobgpd. */
 describe("BGP speaker", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const lab = new BgpLab();
   let ours: Gobgpd;
   let spine: Gobgpd;
@@ -40,7 +40,8 @@ describe("BGP speaker", function () {
     await twinSpeaker.apply(neighbor({ asn: 65534, routerId: "10.255.2.2", peers: twinPeers }));
     await speaker.apply(desired());
     leaf = new RawGobgp(spine.socketPath);
-    await until("sessions", () => allEstablished());
+    // Two gobgpd that call each other at the same time take several rounds of five seconds.
+    await until("sessions", () => allEstablished(), 45_000);
   });
 
   after(async () => {
