@@ -49,7 +49,7 @@ async function spineHas(routes: readonly string[]): Promise<void> {
     () => {
       return JSON.stringify(node.atSpine()) === JSON.stringify(routes);
     },
-    20_000,
+    45_000,
   );
 }
 

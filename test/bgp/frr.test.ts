@@ -66,7 +66,7 @@ describe("BGP speaker with two FRR spines", function () {
     speaker = new BgpSpeaker({ socketPath: gobgpd.socketPath, log: SILENT });
     speaker.start();
     await speaker.apply(desired);
-    await until("sessions", () => speaker.snapshot().peers.every(({ state }) => state === "established"));
+    await until("sessions", () => speaker.snapshot().peers.every(({ state }) => state === "established"), 25_000);
   });
 
   after(async () => {

@@ -284,7 +284,7 @@ describe("BGP speaker", function () {
   it("learns them again when the neighbour is back", async () => {
     await spine.start();
     await leaf.addPaths([underlayPath("10.255.1.1", 32)]).catch(() => {});
-    await until("sessions", () => allEstablished(), 20_000);
+    await until("sessions", () => allEstablished(), 45_000);
     await leaf.addPaths([evpnPath(leafPrefix("10.1.1.0", 24, 100001), leafCommunities(100001))]);
     await changed(speaker, ({ overlay }) => overlay.length === 1);
   });
@@ -298,7 +298,7 @@ describe("BGP speaker", function () {
     assert.equal(state.overlay.length, 1);
     assert.ok(state.peers.every((peer) => peer.state === "idle"));
     await ours.start();
-    await until("sessions", () => allEstablished(), 20_000);
+    await until("sessions", () => allEstablished(), 45_000);
     await until("routes at the spine", () => atSpine("10.2.1.0/24") && atSpine("192.0.2.1/32"));
     await changed(speaker, ({ overlay, synced }) => synced && overlay.length === 1);
   });
