@@ -17,6 +17,8 @@ type Learned = Pick<BgpSnapshot, "overlay" | "underlay" | "vteps" | "unusable">;
 export class View {
   #revision = 0;
   #connected = false;
+  /** What gobgpd holds of ours has been read since the connection came up. */
+  #heldRead = false;
   #synced = false;
   #peers = new Map<string, PeerState>();
   /** Deleted neighbours, of which gobgpd still reports how their sessions end. */
@@ -43,6 +45,7 @@ export class View {
     this.#peers = new Map();
     this.#deleted.clear();
     this.#connected = true;
+    this.#heldRead = false;
     this.#synced = false;
     this.#touch();
   }
@@ -95,7 +98,9 @@ export class View {
   }
 
   announced(held: BgpHeld): void {
-    if (held.underlay !== this.#held.underlay || held.overlay !== this.#held.overlay) this.#touch();
+    const changed = held.underlay !== this.#held.underlay || held.overlay !== this.#held.overlay;
+    if (changed || !this.#heldRead) this.#touch();
+    this.#heldRead = true;
     this.#held = held;
   }
 
@@ -103,7 +108,8 @@ export class View {
   snapshot(): BgpSnapshot {
     this.#snapshot ??= {
       revision: this.#revision,
-      connected: this.#connected,
+      // Not before `announced` is true: an agent that takes over would withdraw what it does not know of.
+      connected: this.#connected && this.#heldRead,
       synced: this.#synced,
       peers: [...this.#peers.values()].sort((a, b) => (a.address < b.address ? -1 : 1)),
       ...this.#currentLearned(),

@@ -25,6 +25,7 @@ const ROUTE: LearnedRoute = {
 function established(): View {
   const view = new View();
   view.begin(65534);
+  view.announced(NOTHING_HELD);
   view.peer(UP, 1000);
   view.routes([ROUTE]);
   view.synced();
@@ -42,6 +43,16 @@ describe("the view of gobgpd", () => {
     view.synced();
     assert.equal(view.snapshot().synced, true);
     assert.deepEqual(view.snapshot().underlay, [{ prefix: "10.255.1.1/32", nextHops: [SPINE] }]);
+  });
+
+  it("is not connected before it is known what gobgpd holds: a take-over would withdraw the rest", () => {
+    const view = new View();
+    view.begin(65534);
+    assert.equal(view.snapshot().connected, false);
+    view.announced(NOTHING_HELD);
+    assert.equal(view.snapshot().connected, true);
+    view.begin(65534);
+    assert.equal(view.snapshot().connected, false);
   });
 
   it("gives the same snapshot until something changes", () => {
